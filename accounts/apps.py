@@ -1,0 +1,31 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from accounts.roles import Role
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = "Access"
+    lowest_role = Role.MANAGER
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from accounts import schema  # noqa: F401  # registers the bearers
+        from accounts.models import ApiKey, ApplicationToken, User
+        from accounts.recognition import forget_on_changes
+        from accounts.roles import grant_permissions
+
+        auditlog.register(
+            User,
+            exclude_fields=["last_login", "token_generation"],
+            mask_fields=["password"],
+            mask_callable="itempath.scrubbing.mask",
+            m2m_fields={"groups"},
+        )
+        for credential in (ApiKey, ApplicationToken):
+            auditlog.register(credential, exclude_fields=["last_used_at", "digest"])
+        forget_on_changes()
+        # For each app in turn, after django.contrib.auth has made that app's permissions on the same signal.
+        post_migrate.connect(grant_permissions)

@@ -1,0 +1,94 @@
+"""Who calls: the three kinds of bearer of the API, and the refresh token of the login paths."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
+from rest_framework_simplejwt.tokens import Token
+
+from accounts.models import ApiKey, Credential, User
+from accounts.recognition import recall, remember
+from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
+
+
+class BearerAuthentication(JWTAuthentication):
+    """Accepts an access token, an application token or an API key; the scheme word in any case."""
+
+    token_classes: tuple[type[Token], ...] = (AccessToken, ApplicationJWT)
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        raw_token = self.get_raw_token(self.get_header(request) or b"")
+        if raw_token is None:
+            return None
+        user, auth = recall(raw_token) or self.recognise(raw_token)
+        if isinstance(auth, Credential):
+            auth.touch()
+        return user, auth
+
+    def recognise(self, raw_token: bytes) -> tuple[User, Any]:
+        """Return the user and the token or record of a bearer. Raises `AuthenticationFailed`."""
+        auth = self.get_validated_token(raw_token)
+        user = self.get_user(auth)
+        remember(raw_token, user, auth)
+        return user, auth
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        scheme, _, rest = header.strip().partition(b" ")
+        return super().get_raw_token(b"Bearer " + rest) if scheme.lower() == b"bearer" else None
+
+    def get_validated_token(self, raw_token: bytes) -> Any:
+        """Return what the bearer is: an access token, or the record of an application token or an API key."""
+        if raw_token.count(b".") != 2:
+            return self.get_api_key(raw_token)
+        for token_class in self.token_classes:
+            try:
+                token = token_class(raw_token)  # type: ignore[arg-type]  # Simple JWT's hint says Token; it takes bytes
+                return token.record() if isinstance(token, ApplicationJWT) else token
+            except TokenError as error:
+                failure = error
+        raise InvalidToken(str(failure))
+
+    def get_api_key(self, raw_key: bytes) -> ApiKey:
+        digest = ApiKey.digest_of(raw_key.decode("utf-8", "surrogateescape"))
+        key: ApiKey | None = ApiKey.objects.usable().with_user().filter(digest=digest).first()
+        if key is None:
+            raise InvalidToken("The bearer is no token and no API key that is in use.")
+        return key
+
+    def get_user(self, validated_token: Any) -> Any:
+        try:
+            user = self.find_user(validated_token)
+        except TokenError as error:
+            raise InvalidToken(str(error)) from error
+        if user is None or not user.is_active:
+            raise self.refusal(user)
+        return user
+
+    def refusal(self, user: User | None) -> APIException:
+        """Return the answer to a good bearer whose user is gone (`None`) or inactive."""
+        return AuthenticationFailed("The user is unknown or inactive.")
+
+    def find_user(self, bearer: Any) -> User | None:
+        if isinstance(bearer, Credential):
+            return bearer.owner()
+        return User.objects.with_rank().filter(pk=bearer["user_id"]).first()
+
+
+class RefreshAuthentication(BearerAuthentication):
+    """Accepts a refresh token, and nothing else."""
+
+    token_classes = (RefreshToken,)
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        return JWTAuthentication.authenticate(self, request)  # logins are rare, and must hold at once
+
+    def get_api_key(self, raw_key: bytes) -> ApiKey:
+        raise InvalidToken("The bearer is no refresh token.")
+
+    def find_user(self, bearer: RefreshToken) -> User:
+        return bearer.owner()

@@ -1,0 +1,205 @@
+"""Users, their roles, and the credentials that stand for them."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import AbstractUser, Group, UserManager
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Case, F, Max, Q, Value, When
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
+
+from accounts.roles import ROLES, Role
+from itempath.patience import if_convenient
+
+TOUCH_INTERVAL = timedelta(minutes=1)
+
+
+def highest_role(user_path: str = "") -> Max:
+    """Return an aggregate: the rank of the highest role of the user at `user_path`."""
+    ranks = [When(Q((f"{user_path}groups__name", role.group_name)), then=Value(int(role))) for role in ROLES]
+    return Max(Case(*ranks, default=Value(0)))
+
+
+class RegistryUserManager(UserManager["User"]):
+    def with_rank(self) -> models.QuerySet["User"]:
+        """Return users with `role_rank`, in one query."""
+        return self.annotate(role_rank=highest_role())
+
+
+class User(AbstractUser):
+    """A person, or an application that calls the API."""
+
+    class Type(models.TextChoices):
+        USER = "user"
+        APPLICATION = "application"
+
+    type = models.CharField(max_length=20, choices=Type.choices, default=Type.USER)
+    # Raised by every save of an inactive user: what was issued before stays refused after a re-activation.
+    token_generation = models.PositiveIntegerField(default=0, editable=False)
+
+    objects: ClassVar[RegistryUserManager] = RegistryUserManager()
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(name="user_type_is_known", condition=Q(type__in=["user", "application"])),
+        ]
+
+    @cached_property
+    def rank(self) -> int:
+        """The rank of the user's highest role: what the query brought along, else a query of its own."""
+        if hasattr(self, "role_rank"):
+            return int(self.role_rank)
+        return int(User.objects.filter(pk=self.pk).aggregate(rank=highest_role())["rank"])
+
+    @property
+    def role(self) -> Role:
+        return Role.MANAGER if self.is_superuser else Role(self.rank)
+
+    def set_role(self, role: Role) -> None:
+        """Give the user `role` in place of any other."""
+        held = {group.name: group for group in self.groups.filter(name__in=[other.group_name for other in ROLES])}
+        self.groups.remove(*(group for name, group in held.items() if name != role.group_name))
+        if role and role.group_name not in held:  # a role that stays is no change to be recorded
+            self.groups.add(Group.objects.get(name=role.group_name))
+        self.__dict__.pop("rank", None)
+
+    def has_credentials(self) -> bool:
+        """Say whether an API key or an application token was ever made for the user, revoked or not."""
+        return any(model._default_manager.filter(user=self).exists() for model in (ApiKey, ApplicationToken))
+
+    def token_stamp(self) -> str:
+        """Return what a refresh token must carry; it changes with the password and ends with a deactivation."""
+        return salted_hmac("accounts.token", f"{self.password}:{self.token_generation}", algorithm="sha256").hexdigest()[:32]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk and not self.is_active:
+            type(self).objects.filter(pk=self.pk).update(token_generation=F("token_generation") + 1)
+            self.refresh_from_db(fields=["token_generation"])
+        super().save(*args, **kwargs)
+
+
+class CredentialQuerySet(models.QuerySet[Any]):
+    def usable(self) -> Self:
+        """Return the credentials that are neither revoked nor expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+    def with_user(self) -> Self:
+        """Return credentials with their user and the user's `role_rank`, in one query."""
+        return self.select_related("user").annotate(role_rank=highest_role("user__"))
+
+
+class Credential(models.Model):
+    """A bearer that stands for a user until it expires or is revoked."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        ordering = ["-id"]
+
+    def clean(self) -> None:
+        """Refuse users that a bearer must not stand for: it carries every right of its user."""
+        user = User.objects.filter(pk=self.user_id).first() if self._state.adding else None
+        if user is not None and user.is_superuser:
+            raise ValidationError({"user": "A superuser has no credentials: they would carry every right."})
+        if user is not None and not user.is_active:
+            raise ValidationError({"user": "This user is inactive; no credential of theirs would be accepted."})
+
+    def mint(self) -> str:
+        """Give the credential its secret, keep what recognises it, and return it in clear, once. Saves nothing."""
+        raise NotImplementedError
+
+    @classmethod
+    def issue(cls, user: User, **fields: Any) -> str:
+        """Create a credential for `user` and return it in clear, once."""
+        credential = cls(user=user, **fields)
+        text = credential.mint()
+        credential.save()
+        return text
+
+    def revoke(self) -> None:
+        """Refuse the credential from now on; the first revocation's time stays."""
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
+
+    def owner(self) -> User:
+        """Return the user, with the rank that `with_user()` brought along."""
+        if hasattr(self, "role_rank"):
+            self.user.rank = self.role_rank
+        return self.user
+
+    def state(self) -> str:
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= timezone.now() else "in use"
+
+    def touch(self) -> None:
+        """Record a use, at most once a minute."""
+        now = timezone.now()
+        if self.last_used_at is None or self.last_used_at <= now - TOUCH_INTERVAL:
+            self.last_used_at = now
+            with if_convenient():
+                type(self)._default_manager.filter(pk=self.pk).update(last_used_at=now)
+
+
+class ApplicationToken(Credential):
+    """The record of a JWT without expiry that was issued to an application."""
+
+    jti = models.CharField("token id", max_length=64, unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"Application token {self.jti[:8]}"
+
+    def mint(self) -> str:
+        from accounts.tokens import ApplicationJWT  # tokens are built on these models
+
+        token = ApplicationJWT.for_user(self.user)
+        self.jti = token["jti"]
+        return str(token)
+
+
+class ApiKey(Credential):
+    """An opaque key, kept as a digest: keys are random, so a plain SHA-256 cannot be searched backwards."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField(max_length=8, editable=False, help_text="The first characters, to tell keys apart.")
+
+    class Meta(Credential.Meta):
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"API key {self.prefix}…"
+
+    @staticmethod
+    def digest_of(key: str) -> str:
+        return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def mint(self, key: str | None = None) -> str:
+        key = key or secrets.token_hex(32)
+        self.digest, self.prefix = self.digest_of(key), key[:8]
+        return key
+
+
+class LoginWindow(models.Model):
+    """The failed logins of one user name or one address in the last 15 minutes. See `accounts.throttle`."""
+
+    key = models.CharField(max_length=80, primary_key=True)
+    failures = models.JSONField(default=list)  # seconds since the epoch, oldest first
+    pending = models.JSONField(default=dict)  # attempts whose password is being checked: id -> seconds since the epoch
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

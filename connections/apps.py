@@ -1,0 +1,39 @@
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+from accounts.roles import Role
+
+
+class ConnectionsConfig(AppConfig):
+    name = "connections"
+    verbose_name = "Connections"
+    lowest_role = Role.READER
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from connections.models import App, Connection, Integration
+        from connections.secrets import SECRETS
+
+        post_migrate.connect(prepare_database, sender=self)
+        auditlog.register(App, exclude_fields=["demo"])
+        auditlog.register(Integration, exclude_fields=["placeholder"])
+        auditlog.register(
+            Connection,
+            exclude_fields=list(Connection.UNRECORDED),
+            mask_fields=[f"{secret}_sealed" for secret in SECRETS],
+            mask_callable="itempath.scrubbing.mask",
+        )
+
+
+def prepare_database(sender: AppConfig, **kwargs: Any) -> None:
+    """Tie a new database to the keys that it is made with, and number new states above those that came in."""
+    from connections.models import KeyProof
+    from connections.versions import follow_versions
+
+    state = kwargs.get("apps", apps)  # a flush names none
+    if "keyproof" in state.all_models["connections"]:  # a migrate may stop before it
+        KeyProof.ensure()
+        follow_versions(kwargs["using"])

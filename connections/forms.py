@@ -1,0 +1,131 @@
+"""The connection's form: secrets go in and never come out."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+
+from connections.kinds import Authentication, ConnectionType, authentications_of
+from connections.models import Connection
+from connections.secrets import SECRETS
+from itempath.scrubbing import remember
+
+HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\r\n\0]*?)[ \t]*")  # RFC 9110, field lines
+HEADERS_HELP = "One <code>Name: value</code> a line. Everyone here sees them; what must stay secret goes into the private headers."
+MULTILINE = ("private_key", "private_headers")
+
+
+def parse_headers(text: str) -> list[dict[str, str]]:
+    """Read `Name: value` lines. Raises `ValidationError` that names the line's number and shows nothing of it."""
+    headers = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = HEADER.fullmatch(line.strip())
+        if line.strip() and match is None:
+            raise ValidationError(f"Line {number} is not of the form Name: value.")
+        if match:
+            headers.append({"name": match[1], "value": match[2]})
+    return headers
+
+
+class HeadersField(forms.CharField):
+    """A list of headers, edited as `Name: value` lines."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 4})
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return "\n".join(f"{header['name']}: {header['value']}" for header in value)
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        return parse_headers(super().to_python(value) or "")
+
+
+class SilentTextarea(UnfoldAdminTextareaWidget):
+    """A text area that never shows what was entered, also not after an error."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
+class SecretField(forms.CharField):
+    """A secret to store; blank keeps what is there."""
+
+    def __init__(self, *, multiline: bool, label: str) -> None:
+        attrs = {"autocomplete": "new-password", "spellcheck": "false"}
+        widget = SilentTextarea(attrs={**attrs, "rows": 4}) if multiline else UnfoldAdminPasswordWidget(attrs=attrs)
+        super().__init__(required=False, strip=False, label=label, max_length=10_000, widget=widget)
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        remember(text)
+        return text
+
+
+class ConnectionForm(forms.ModelForm[Connection]):
+    """A connection with, for each secret, a field that replaces it and, where it exists, a switch that clears it."""
+
+    headers = HeadersField(required=False, label="Extra headers", help_text=HEADERS_HELP)
+
+    class Meta:
+        model = Connection
+        fields = (
+            *("name", "app", "type", "authentication", "url", "username", "database_name", "test_endpoint"),
+            *("headers", "api_key_header", "token_url", "scope", "timeout", "verify_certificate"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "type" not in self.fields:
+            return  # the page of someone who only reads
+        self.offer("type", ConnectionType.choices)
+        self.offer("authentication", Authentication.choices)
+        for secret in SECRETS:
+            self.add_secret(secret)
+
+    def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        """Offer the menu, and beside it an imported value that is not in it."""
+        present = getattr(self.instance, name)
+        unknown = [(present, f"{present or 'none'} (as imported)")] if self.instance.pk and present not in dict(choices) else []
+        field = forms.ChoiceField(choices=[*choices, *unknown], required=not unknown, widget=UnfoldAdminSelectWidget)
+        field.label, field.initial = self.fields[name].label, self.fields[name].initial
+        self.fields[name] = field
+
+    def add_secret(self, secret: str) -> None:
+        label = secret.replace("_", " ").capitalize()
+        field = SecretField(multiline=secret in MULTILINE, label=label)
+        field.help_text = f"Now: {self.instance.describe_secret(secret)}. Blank keeps it." if self.instance.pk else ""
+        if secret == "private_headers":  # noqa: S105
+            field.help_text += " One <code>Name: value</code> a line; replaces all private headers."
+        self.fields[f"new_{secret}"] = field
+        clear = forms.BooleanField(required=False, label=f"Clear the {label.lower()}", widget=UnfoldBooleanSwitchWidget)
+        self.fields[f"clear_{secret}"] = clear
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for secret in SECRETS:
+            self.apply_secret(secret, cleaned)
+        if {"type", "authentication"} & set(self.changed_data):
+            self.check_pair(cleaned.get("type", ""), cleaned.get("authentication", ""))
+        return cleaned
+
+    def apply_secret(self, secret: str, cleaned: dict[str, Any]) -> None:
+        text = cleaned.get(f"new_{secret}", "")
+        try:
+            if secret == "private_headers":  # noqa: S105
+                parse_headers(text)
+            if text and cleaned.get(f"clear_{secret}"):
+                raise ValidationError("Enter a new value or clear it, not both.")
+            if text:
+                self.instance.set_secret(secret, text)
+            elif cleaned.get(f"clear_{secret}"):
+                self.instance.clear_secret(secret)
+        except ValidationError as error:
+            self.add_error(f"new_{secret}", error)
+
+    def check_pair(self, type: str, authentication: str) -> None:
+        if authentication in Authentication.values and authentication not in authentications_of(type):
+            offered = ", ".join(authentications_of(type))
+            self.add_error("authentication", f"{type} takes one of: {offered}.")

@@ -1,0 +1,88 @@
+"""The records that `GET /api/connections` returns, as an import reads them."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from connections.addresses import parse_address
+from connections.secrets import is_placeholder
+from itempath.records import LARGEST, Moment, Number, Record, Text, empty_for_null, refuse_unstorable
+
+MAX_INTEGRATIONS = 10_000
+
+
+def refuse_placeholder(text: str) -> str:
+    if is_placeholder(text):
+        raise ValueError("is a placeholder, not a secret")
+    return text
+
+
+def require_user_name(url: str) -> str:
+    username = refuse_unstorable(parse_address(url).username)
+    if len(username) > 255:
+        raise ValueError("holds a user name of more than 255 characters")
+    return url
+
+
+def zero_for_null(value: Any) -> Any:
+    return 0 if value is None else value
+
+
+def one_or_zero(value: Any) -> int:
+    return int(value == 1)
+
+
+def shift(number: int, info: ValidationInfo) -> int:
+    """Add the import's offset, which sets the ids of a second ItemPath apart from those of the first."""
+    shifted: int = number + (info.context or {}).get("id_offset", 0)
+    if shifted > LARGEST:
+        raise ValueError("is beyond 64 bits with the offset")
+    return shifted
+
+
+Optional255 = Annotated[Text, Field(max_length=255), BeforeValidator(empty_for_null)]
+Optional100 = Annotated[Text, Field(max_length=100), BeforeValidator(empty_for_null)]
+Url = Annotated[Text, Field(max_length=2000), AfterValidator(require_user_name), BeforeValidator(empty_for_null)]
+Secret = Annotated[Text, Field(max_length=10_000), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)]
+Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST), AfterValidator(shift)]
+AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST), AfterValidator(shift)]
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]
+Flag = Annotated[bool, BeforeValidator(lambda value: False if value is None else value)]
+Status = Annotated[int, BeforeValidator(one_or_zero)]
+
+
+class LogRecord(Record):
+    """`latestLog`."""
+
+    id: Id
+    creationDate: Moment
+    status: Status = 0
+    description: Annotated[Text, BeforeValidator(empty_for_null)] = ""
+    error: Text | None = None
+    appId: Annotated[Number, AfterValidator(shift)] | None = None
+    integrationId: Number | None = None
+    workflowId: Number | None = None
+    taskId: Number | None = None
+    time: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
+class ConnectionRecord(Record):
+    """One connection; `password` and `token` are never told by ItemPath, but a record may carry them."""
+
+    id: Id
+    appId: AppId | None = None
+    name: Annotated[Text, Field(min_length=1, max_length=255)]
+    url: Url = ""
+    passwordExists: Flag = False
+    tokenExists: Flag = False
+    password: Secret = ""
+    token: Secret = ""
+    authentication: Optional100 = ""
+    type: Annotated[Text, Field(min_length=1, max_length=100)]
+    username: Optional255 = ""
+    status: Status = 0
+    latestConnection: Moment | None = None
+    creationDate: Moment | None = None
+    latestLog: LogRecord | None = None
+    integrationCount: Count = 0
+    lastCheck: Moment | None = None

@@ -1,0 +1,67 @@
+"""HTTP as ItemPath's clients speak it: JSON whatever they accept, bodies that are bounded, tags on what they read."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import IO, Any
+
+import orjson
+from django.utils.cache import get_conditional_response
+from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+# Part of every tag: raise it when the representation of unchanged records changes.
+REPRESENTATION = b"2"
+
+
+class JSONNegotiation(BaseContentNegotiation):
+    """Answers in JSON: `Accept` and `format` are not looked at."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        sent = request.content_type.partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == sent), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
+class BoundedJSONParser(JSONParser):
+    """Reads JSON of any depth that Python's parser takes; `DATA_UPLOAD_MAX_MEMORY_SIZE` bounds its length."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError("The JSON is nested too deep.") from error
+
+
+class JSONRenderer(BaseRenderer):
+    """Writes JSON with orjson; bytes are JSON already."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
+        if data is None:
+            return b""
+        return data if isinstance(data, bytes) else orjson.dumps(data, default=str)
+
+
+def etag(*parts: bytes) -> str:
+    """Return a weak tag for what `parts` tell apart."""
+    digest = blake2b(REPRESENTATION, digest_size=12)
+    for part in parts:
+        digest.update(part)
+    return f'W/"{digest.hexdigest()}"'
+
+
+def holds(request: Request, tag: str) -> bool:
+    """Say whether the client already has the answer that `tag` stands for."""
+    response = get_conditional_response(request._request, etag=tag)
+    return response is not None and response.status_code == 304

@@ -1,0 +1,144 @@
+"""ItemPath's pages: `page` counts from zero, in `limit`s."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from itempath.api.arguments import Arguments
+from itempath.api.filters import BooleanFilter, IntegerFilter
+from itempath.api.http import etag
+from itempath.api.rows import RowSerializer, state_of
+from itempath.api.statements import Row, Statement, page_statement
+
+DEFAULT_LIMIT = 1000
+LARGEST = 2**63 - 1
+# Characters: clients refuse longer header lines. Arguments from a large body make no link.
+MAX_LINK = 8_000
+
+
+class Window(NamedTuple):
+    """The part of a list that the client asked for, or only its length."""
+
+    page: int
+    limit: int
+    count_only: bool
+
+    @property
+    def rows(self) -> slice:
+        """The rows of the page and one more, which tells whether there is a next page."""
+        start = self.page * self.limit
+        return slice(start, min(start + self.limit + 1, LARGEST))
+
+
+def read_window(arguments: Arguments) -> Window:
+    """Return the window that `arguments` name; what cannot be used is refused on them."""
+    limit = read_integer(arguments, "limit", DEFAULT_LIMIT, 1, settings.API_MAX_LIMIT)
+    page = read_integer(arguments, "page", 0, 0, LARGEST // limit)
+    return Window(page, limit, read_count_only(arguments))
+
+
+def read_integer(arguments: Arguments, name: str, default: int, least: int, most: int) -> int:
+    pairs = arguments.take_control(name)
+    if not pairs:
+        return default
+    try:
+        value = IntegerFilter(name).parse(pairs[-1].text)
+    except ValueError:
+        value = least - 1
+    if least <= value <= most:
+        return value
+    arguments.refuse(pairs[-1], f"Takes an integer from {least} to {most}.")
+    return default
+
+
+def read_count_only(arguments: Arguments) -> bool:
+    pairs = arguments.take_control("countonly")
+    try:
+        return bool(pairs) and BooleanFilter("").parse(pairs[-1].text)
+    except ValueError:
+        arguments.refuse(pairs[-1], f"{BooleanFilter.accepted}.")
+        return False
+
+
+class Page:
+    """What a list call answers: the records as JSON, and their states, which its tag is made of."""
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+        self.has_next = False
+        self.states: list[str] = []
+        self.parts: list[bytes] = []
+
+    @classmethod
+    def read(cls, statement: Statement, limit: int, serializer_class: type[RowSerializer]) -> "Page":
+        """Read up to `limit` rows of `statement`."""
+        page = cls(limit)
+        for rows in statement.batches():
+            page.add(rows, serializer_class)
+        return page
+
+    def add(self, rows: Sequence[Row], serializer_class: type[RowSerializer]) -> None:
+        kept = rows[: self.left]
+        self.left -= len(kept)
+        self.has_next = len(rows) > len(kept)
+        self.states += map(state_of, kept)
+        if kept:
+            self.parts.append(orjson.dumps(serializer_class.records(kept))[1:-1])
+
+    @property
+    def body(self) -> bytes:
+        return b"[" + b",".join(self.parts) + b"]"
+
+    @property
+    def tag(self) -> str:
+        return tag_of_page(",".join(self.states), has_next=self.has_next)
+
+
+def read_tag(statement: Statement, limit: int) -> str:
+    """Return the tag of the page whose states `statement` reads, joined by commas: its own, and that of one row more."""
+    [(found,)] = next(statement.batches(), [("",)])
+    states: str = found or ""  # null where there are no rows
+    has_next = states.count(",") >= limit
+    return tag_of_page(states.rpartition(",")[0] if has_next else states, has_next=has_next)
+
+
+def tag_of_page(states: str, *, has_next: bool) -> str:
+    return etag(states.encode(), b"more" if has_next else b"")
+
+
+class Pagination(BasePagination):
+    """Cuts a list by `page` and `limit` and links the next page in the `Link` header; the body stays a bare array."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        self.arguments: Arguments = view.arguments
+        self.window: Window = view.window
+        self.address = request.build_absolute_uri(request.path)
+        statement = page_statement(view.serializer_class.page, queryset, self.window.rows)
+        return Page.read(statement, self.window.limit, view.serializer_class)
+
+    def get_paginated_response(self, page: Page) -> Response:
+        response = Response(page.body, headers={"ETag": page.tag})
+        query = self.arguments.query(page=str(self.window.page + 1))
+        if page.has_next and len(query) <= MAX_LINK:
+            response["Link"] = f'<{self.address}?{query}>; rel="next"'
+        return response
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        integers = {
+            "limit": (f"Rows on a page, at most {settings.API_MAX_LIMIT}.", {"minimum": 1, "maximum": settings.API_MAX_LIMIT}),
+            "page": ("Counted from zero, in `limit`s.", {"minimum": 0}),
+        }
+        described = [
+            {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "integer", **bounds}}
+            for name, (text, bounds) in integers.items()
+        ]
+        text = 'Answer `{"count": n}` instead of rows.'
+        return [*described, {"name": "countOnly", "in": "query", "required": False, "description": text, "schema": {"type": "boolean"}}]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return schema  # a bare array

@@ -1,0 +1,87 @@
+"""Queries that are compiled once: Django takes longer to write the SQL of a page than PostgreSQL to answer it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+Row = tuple[Any, ...]
+Select = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
+Cut = Callable[[QuerySet[Any], slice], QuerySet[Any, Row]]
+
+# Rows that are in Python at once: a page of 20,000 takes no more memory than its answer.
+BATCH = 1000
+
+JOIN = {"postgresql": "string_agg", "sqlite": "group_concat"}
+
+
+class Statement(NamedTuple):
+    """The SQL of a queryset of rows, which any thread may run; the parameters may be others each time."""
+
+    sql: str
+    params: Sequence[Any]
+    # Of the columns that the database has no type for, as SQLite has none for truth: place, expression, what to call.
+    converters: tuple[tuple[int, Any, list[Callable[..., Any]]], ...]
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any, Row]) -> "Statement":
+        compiler = queryset.query.get_compiler(queryset.db)
+        try:
+            sql, params = compiler.as_sql()
+        except EmptyResultSet:  # a condition that no row meets, as `[or]` without values
+            return cls("", (), ())
+        converters = compiler.get_converters([column for column, *_ in compiler.select])
+        return cls(sql, params, tuple((place, expression, calls) for place, (calls, expression) in converters.items()))
+
+    def batches(self) -> Iterator[list[Row]]:
+        """Yield the rows, `BATCH` at a time."""
+        if not self.sql:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self.params)
+            while rows := cursor.fetchmany(BATCH):
+                yield [self.convert(row) for row in rows] if self.converters else rows
+
+    def joined(self) -> "Statement":
+        """Return a statement of one row and column: the `value`s of this one's rows, with commas between."""
+        join = JOIN[connection.vendor]
+        return self._replace(sql=self.sql and f"SELECT {join}(value, ',') FROM ({self.sql}) AS page")  # noqa: S608  # compiled
+
+    def convert(self, row: Row) -> Row:
+        values = list(row)
+        for place, expression, calls in self.converters:
+            for call in calls:
+                values[place] = call(values[place], expression, connection)
+        return tuple(values)
+
+
+def page_statement(cut: Cut, queryset: QuerySet[Any], rows: slice) -> Statement:
+    """Return the statement for some rows of a sorted queryset."""
+    if is_narrowed(queryset):
+        return Statement.of(cut(queryset, rows))
+    return page_of_all(cut, queryset.model, tuple(queryset.query.order_by), rows.start, rows.stop)  # type: ignore[arg-type]  # a class can be hashed
+
+
+def row_statement(select: Select, queryset: QuerySet[Any], pk: int) -> Statement:
+    """Return the statement for the row with a primary key."""
+    if is_narrowed(queryset):
+        return Statement.of(select(queryset.filter(pk=pk)))
+    return row_of_all(select, queryset.model)._replace(params=(pk,))  # type: ignore[arg-type]  # as above
+
+
+def is_narrowed(queryset: QuerySet[Any]) -> bool:
+    return bool(queryset.query.where or queryset.query.annotations)
+
+
+# What polling clients ask for, again and again: the same pages and rows, without a filter.
+@lru_cache(maxsize=1000)
+def page_of_all(cut: Cut, model: type[Model], order: Sequence[Any], start: int, stop: int) -> Statement:
+    return Statement.of(cut(model._default_manager.order_by(*order), slice(start, stop)))
+
+
+@cache
+def row_of_all(select: Select, model: type[Model]) -> Statement:
+    return Statement.of(select(model._default_manager.filter(pk=0)))

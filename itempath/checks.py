@@ -1,0 +1,51 @@
+"""System checks: combinations of settings that would lie or leak, each with an id and what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+DEBUG_EXPOSED = Error("DEBUG shows internals to everyone who can reach HOST.", hint="Set DEBUG=0, or HOST=127.0.0.1.", id="itempath.E003")
+KEY_SHARED = Error("SECRET_KEY is also an encryption key.", hint="Give each a key of its own.", id="itempath.E004")
+NO_HTTPS = Warning("The server listens beyond this machine without HTTPS.", hint="Set HTTPS=1 behind a TLS proxy.", id="itempath.W001")
+ANY_HOST = Warning("ALLOWED_HOSTS takes any Host header.", hint="List the names that clients use.", id="itempath.W002")
+
+
+@register(Tags.database)
+def check_postgresql(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a PostgreSQL database whose texts cannot be filtered in any letter case."""
+    aliases = [alias for alias in databases or [] if connections[alias].vendor == "postgresql"]
+    return [message for alias in aliases for message in check_encoding(alias)]
+
+
+def check_encoding(alias: str) -> list[CheckMessage]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_encoding_to_char(encoding), datctype FROM pg_database WHERE datname = current_database()")
+        encoding, ctype = cursor.fetchone()
+        # Asked of the database itself: beside libc, ICU and PostgreSQL's own provider fold, whatever the ctype is called.
+        cursor.execute("SELECT upper(chr(%s)) = chr(%s)", [ord("ü"), ord("Ü")] if encoding == "UTF8" else [0x61, 0x41])
+        folds = cursor.fetchone()[0]
+    hint = "Create it with: createdb --encoding=UTF8 --locale=C.UTF-8 --template=template0 NAME"
+    if encoding != "UTF8":
+        return [Error(f"The database's encoding is {encoding}, not UTF8.", hint=hint, id="itempath.E001")]
+    if not folds:
+        return [Error(f"The database's ctype is {ctype}: it folds no letter beyond ASCII.", hint=hint, id="itempath.E002")]
+    return []
+
+
+@register(Tags.security)
+def check_exposure(**kwargs: Any) -> list[CheckMessage]:
+    """Refuse DEBUG where others can reach it, and warn of tokens that travel in clear."""
+    exposed = settings.HOST not in LOOPBACK
+    found = (
+        (settings.DEBUG and exposed, DEBUG_EXPOSED),
+        (settings.SECRET_KEY in settings.CONNECTION_SECRET_KEYS, KEY_SHARED),
+        (exposed and not settings.SESSION_COOKIE_SECURE, NO_HTTPS),
+        ("*" in settings.ALLOWED_HOSTS, ANY_HOST),
+    )
+    return [message for present, message in found if present]

@@ -1,0 +1,100 @@
+"""Every setting that the environment may carry, typed, in one table.
+
+The process environment wins over the `.env` file beside `manage.py` (or the file that `ENV_FILE` names); an empty
+value counts as silent.
+"""
+
+import base64
+import binascii
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def split_commas(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def require_encryption_key(text: str) -> str:
+    try:
+        key = base64.urlsafe_b64decode(text)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32 or len(text) != 44:
+        raise ValueError("each key is 32 random bytes in URL-safe base64, 44 characters")
+    return text
+
+
+def require_network(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+def require_database(url: str) -> str:
+    try:
+        config = dj_database_url.parse(url)
+        engine = config["ENGINE"] if config["NAME"] != ":memory:" else ""  # it would end with the process that made it
+    except ValueError:
+        engine = ""  # the parser's own message repeats parts of the value
+    if not engine.endswith((".sqlite3", ".postgresql")):
+        raise ValueError("it is no URL that begins with sqlite:/// or postgresql://")
+    return url
+
+
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
+Key = Annotated[str, AfterValidator(require_encryption_key)]
+Network = Annotated[str, AfterValidator(require_network)]
+DatabaseUrl = Annotated[str, AfterValidator(require_database)]
+Limit = Annotated[int, Field(ge=0)]
+
+
+class Environment(BaseSettings):
+    """The settings table of the README, in the same order."""
+
+    model_config = SettingsConfigDict(
+        env_file=os.environ.get("ENV_FILE", BASE_DIR / ".env"), extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    secret_key: Annotated[str, Field(min_length=32)]
+    connection_secret_keys: Annotated[list[Key], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
+    database_url: DatabaseUrl = f"sqlite:///{BASE_DIR / 'registry.sqlite3'}"
+    debug: bool = False
+    allowed_hosts: CommaList = ["localhost", "127.0.0.1"]
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    web_concurrency: Annotated[int, Field(ge=1, le=512)] = 1
+    web_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    https: bool = False
+    trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(split_commas)] = []
+    csrf_trusted_origins: CommaList = []
+    api_max_limit: Annotated[int, Field(ge=1)] = 20_000
+    api_rate_per_minute: Limit = 600
+    api_rate_per_day: Limit = 20_000
+    demo: bool = True
+    check_runner: bool = True
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+
+def read_environment() -> Environment:
+    """Return the checked settings.
+
+    Raises `ImproperlyConfigured` with one sentence that names every missing or unusable setting, and no value.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        raise ImproperlyConfigured(sentence(error)) from None
+
+
+def sentence(error: ValidationError) -> str:
+    faults = {str(fault["loc"][0]).upper(): fault["msg"].removeprefix("Value error, ") for fault in error.errors()}
+    listed = "; ".join(f"{name}: {message}" for name, message in faults.items())
+    return f"The environment or .env has settings that are missing or unusable ({listed}); `make setup` writes a .env with fresh keys."

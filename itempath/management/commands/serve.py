@@ -1,0 +1,119 @@
+import os
+import secrets
+import socket
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from accounts.models import ApiKey, User
+from accounts.roles import Role
+from connections.demo import DEMO_READER, has_demo, load_demo
+from connections.models import Connection
+from workitems import demo as work_items
+from workitems.models import Organization
+
+# Open connections of each server process; idle ones count, and one more would wait for another to close.
+CLIENTS = 4096
+# Seconds for the calls in hand when the server stops. A process that was only starting misses the signal and needs the end.
+GRACE = 10
+
+DEMO_ADMIN = "admin"
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, say where everything is, and serve."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.require_free_port()
+        try:
+            self.migrate()
+            password = self.load_demo()
+        except OperationalError as error:
+            raise CommandError(f"The database cannot be used: {error}") from error
+        self.announce(password)
+        self.serve()
+
+    def migrate(self) -> None:
+        """Apply what is missing; looking first is quicker than a migrate that does nothing."""
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", verbosity=0, skip_checks=False)
+        else:
+            self.check(databases=["default"])
+
+    @transaction.atomic
+    def load_demo(self) -> str | None:
+        """Fill an empty database with the examples; return the demo admin's password if that was done."""
+        if not settings.DEMO or any(model.objects.exists() for model in (User, Connection, Organization)):
+            return None
+        password = secrets.token_urlsafe(12)
+        User.objects.create_superuser(DEMO_ADMIN, password=password)
+        reader = User.objects.create_user(DEMO_READER, type=User.Type.APPLICATION)
+        reader.set_role(Role.READER)
+        load_demo()
+        work_items.load_demo(reader)
+        return password
+
+    def announce(self, password: str | None) -> None:
+        host = "localhost" if settings.HOST in ANY_ADDRESS else settings.HOST
+        base = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+        self.stdout.write(f"Admin: {base}/admin/")
+        if password:
+            self.stdout.write(f"User {DEMO_ADMIN}, password {password} (shown this once)")
+        self.stdout.write(self.curl_line(base))
+        self.stdout.flush()
+
+    def curl_line(self, base: str) -> str:
+        token = self.demo_key() or "$TOKEN"
+        return (
+            f'curl "{base}/api/connections" -X get -H "Content-Type: application/json" '
+            f"-H \"Authorization: Bearer {token}\" -d 'GET /api/connections'"
+        )
+
+    def demo_key(self) -> str | None:
+        """Return a fresh read-only key for one day while the examples are there."""
+        reader = User.objects.filter(username=DEMO_READER, is_active=True).first()
+        if reader is None or not has_demo():
+            return None
+        now = timezone.now()
+        ApiKey.objects.filter(user=reader, expires_at__lt=now).delete()
+        return ApiKey.issue(reader, note="printed by make run", expires_at=now + timedelta(days=1))
+
+    def serve(self) -> None:
+        """Become the server process. Its errors and the application's go to standard error."""
+        server = str(Path(sys.executable).with_name("granian"))
+        address = [f"--host={settings.HOST}", f"--port={settings.PORT}"]
+        processes = [f"--workers={settings.WEB_CONCURRENCY}", f"--blocking-threads={settings.WEB_THREADS}"]
+        life = ["--respawn-failed-workers", f"--workers-kill-timeout={GRACE}"]
+        clients = [f"--backlog={CLIENTS}", f"--backpressure={CLIENTS}", "--http1-header-read-timeout=60000"]
+        command = [
+            server,
+            *address,
+            *processes,
+            *life,
+            *clients,
+            "--interface=wsgi",
+            "--no-ws",
+            "--log-level=warning",
+            "itempath.wsgi:application",
+        ]
+        os.execv(server, command)  # noqa: S606  # no shell is wanted
+
+    def require_free_port(self) -> None:
+        """Refuse a port that is taken: the server would share it, and each call would reach one of the two."""
+        family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.HOST, settings.PORT))
+            except OSError as error:
+                raise CommandError(f"{settings.HOST} port {settings.PORT} cannot be used: {error.strerror}.") from error

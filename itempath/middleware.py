@@ -1,0 +1,43 @@
+"""A request id for every answer and every log line."""
+
+import logging
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+
+from itempath.scrubbing import forget
+
+SANE_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def current_request_id() -> str:
+    """Return the id of the request that this thread serves, `-` outside one."""
+    return request_id.get()
+
+
+class RequestIdMiddleware:
+    """Keep the caller's `X-Request-ID` if it is sane, make one otherwise, and send it back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        forget()
+        request_id.set(sent if SANE_ID.fullmatch(sent) else uuid4().hex)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id.get()
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Add the running request's id to each log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True

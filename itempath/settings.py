@@ -1,0 +1,294 @@
+"""Django settings. What differs between installations is in `environment.py`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import dj_database_url
+import django_stubs_ext
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from itempath.environment import BASE_DIR, read_environment
+
+django_stubs_ext.monkeypatch()  # lets Django's classes take type arguments, as ModelAdmin[App]
+
+ENVIRONMENT = read_environment()
+
+SECRET_KEY = ENVIRONMENT.secret_key
+CONNECTION_SECRET_KEYS = ENVIRONMENT.connection_secret_keys
+DEBUG = ENVIRONMENT.debug
+ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
+HOST = ENVIRONMENT.host
+PORT = ENVIRONMENT.port
+WEB_CONCURRENCY = ENVIRONMENT.web_concurrency
+WEB_THREADS = ENVIRONMENT.web_threads
+TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+DEMO = ENVIRONMENT.demo
+
+API_MAX_LIMIT = ENVIRONMENT.api_max_limit
+API_RATE_PER_MINUTE = ENVIRONMENT.api_rate_per_minute
+API_RATE_PER_DAY = ENVIRONMENT.api_rate_per_day
+
+ROOT_URLCONF = "itempath.urls"
+WSGI_APPLICATION = "itempath.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "auditlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "itempath.apps.ItemPathConfig",
+    "accounts.apps.AccountsConfig",
+    "connections.apps.ConnectionsConfig",
+    "logs.apps.LogsConfig",
+    "workitems.apps.WorkItemsConfig",
+]
+
+MIDDLEWARE = [
+    "itempath.middleware.RequestIdMiddleware",
+    "itempath.access_log.AccessLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "itempath.pages.Sessions",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "itempath.pages.Users",
+    "itempath.pages.Messages",
+    "itempath.changes.ChangeRecordMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "itempath" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return Django's database settings for `url`."""
+    config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+    options = config.setdefault("OPTIONS", {})
+    if config["ENGINE"].endswith("sqlite3"):
+        # WAL lets readers go on beside the one writer; IMMEDIATE takes the write lock at BEGIN, where the busy
+        # timeout applies: a transaction that first reads and then writes would fail at once instead.
+        # 3 s: a client hears 503 within the 5 s of the contract.
+        options |= {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
+    else:
+        config["ENGINE"] = "itempath.postgresql"
+        # Statements that come again are prepared; PgBouncer from 1.22 on passes that through.
+        options |= {"server_side_binding": True, "prepare_threshold": 5}
+        options.setdefault("connect_timeout", 3)  # seconds, for the same 5 s
+        options.setdefault("application_name", "connections-registry")
+        # A lock that is held, and a peer that vanished, within the same 5 s.
+        options.setdefault("options", "-c lock_timeout=3000")
+        options |= {"tcp_user_timeout": 3000, "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 2}
+    return config
+
+
+DATABASES = {"default": database(ENVIRONMENT.database_url)}
+
+# Where a login leads that came from nowhere.
+LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = ["accounts.backends.ThrottledModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.CredentialThrottle"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
+    "DEFAULT_FILTER_BACKENDS": ["itempath.api.filters.OperatorFilterBackend", "itempath.api.ordering.OrderingBackend"],
+    "DEFAULT_PAGINATION_CLASS": "itempath.api.pagination.Pagination",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "itempath.api.http.JSONNegotiation",
+    "DEFAULT_RENDERER_CLASSES": ["itempath.api.http.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["itempath.api.http.BoundedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "itempath.api.schema.RegistrySchema",
+    "EXCEPTION_HANDLER": "itempath.api.handlers.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Connections registry",
+    "DESCRIPTION": (
+        "A warehouse's connections to its other systems, with ItemPath's API. "
+        "Lists take their arguments in the query string or in a JSON body."
+    ),
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "PREPROCESSING_HOOKS": ["itempath.api.schema.drop_trailing_slash"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "workitems.schema.finish"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "TOKEN_OBTAIN_SERIALIZER": "accounts.serializers.TokenPairSerializer",
+    "TOKEN_REFRESH_SERIALIZER": "accounts.serializers.TokenRefreshSerializer",
+    "TOKEN_VERIFY_SERIALIZER": "accounts.serializers.TokenVerifySerializer",
+}
+
+# A change is led to the log lines of its request.
+AUDITLOG_DISABLE_ON_RAW_SAVE = True  # loaddata brings the record along
+AUDITLOG_CID_GETTER = "itempath.middleware.current_request_id"
+
+
+def seen_with(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def asset(path: str) -> Callable[[HttpRequest], str]:
+    return lambda request: static(path)
+
+
+def menu(title: str, model: str, icon: str) -> dict[str, Any]:
+    app, _, name = model.partition(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": seen_with(f"{app}.view_{name}"),
+    }
+
+
+UNFOLD = {
+    "SITE_TITLE": "Connections registry",
+    "SITE_HEADER": "Connections",
+    "SITE_SUBHEADER": "registry",
+    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": asset("itempath/favicon.svg")}],
+    "STYLES": [asset("itempath/admin.css")],
+    "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.forms.ThrottledAuthenticationForm"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.7)",
+            "100": "oklch(95.3% .051 180.8)",
+            "200": "oklch(91% .096 180.4)",
+            "300": "oklch(85.5% .138 181.1)",
+            "400": "oklch(77.7% .152 181.9)",
+            "500": "oklch(60% .118 184.7)",
+            "600": "oklch(51.1% .096 186.4)",
+            "700": "oklch(43.7% .078 188.2)",
+            "800": "oklch(38.6% .063 188.4)",
+            "900": "oklch(30% .046 192.5)",
+            "950": "oklch(27.7% .046 192.5)",
+        }
+    },
+    # In the order of what an operator does most.
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "items": [
+                    menu("Connections", "connections.connection", "cable"),
+                    menu("Log", "logs.connectionlog", "monitor_heart"),
+                    menu("Apps", "connections.app", "apps"),
+                    menu("Integrations", "connections.integration", "sync_alt"),
+                ]
+            },
+            {
+                "title": "Work items",
+                "separator": True,
+                "items": [
+                    menu("Items", "workitems.item", "task_alt"),
+                    menu("Bugs", "workitems.bug", "bug_report"),
+                    menu("Backlogs", "workitems.backlog", "view_list"),
+                    menu("Initiatives", "workitems.initiative", "flag"),
+                    menu("Links", "workitems.link", "link"),
+                    menu("Organizations", "workitems.organization", "domain"),
+                ],
+            },
+            {
+                "title": "Access",
+                "separator": True,
+                "items": [
+                    menu("Users", "accounts.user", "group"),
+                    menu("API keys", "accounts.apikey", "key"),
+                    menu("Application tokens", "accounts.applicationtoken", "badge"),
+                ],
+            },
+            {
+                "title": "Record",
+                "separator": True,
+                "items": [menu("Changes", "auditlog.logentry", "history")],
+            },
+        ],
+    },
+}
+
+SERIALIZATION_MODULES = {"json": "itempath.exact_json"}
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["itempath.formats"]
+USE_TZ = True
+
+STATIC_URL = "static/"
+# Served from the packages themselves: `make run` needs no collectstatic.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENVIRONMENT.https
+SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER = "itempath.scrubbing.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "itempath.scrubbing.ReporterFilter"
+# Bounds the bodies of forms and of API calls that need one: 413 beyond it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "itempath.middleware.RequestIdFilter"}},
+    "formatters": {
+        "json": {
+            "()": "itempath.scrubbing.ScrubbingFormatter",
+            "fmt": "{asctime}{levelname}{name}{message}{request_id}",
+            "style": "{",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "json"}},
+    "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
+    # Django's own handler mails tracebacks to ADMINS and prints only in DEBUG; one console for everything is plainer.
+    "loggers": {"django": {"handlers": [], "propagate": True}, "django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env python
+"""Run Django's commands and the registry's own: `python manage.py help`."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+    from django.db import OperationalError
+
+    try:
+        _ = settings.DEBUG  # reads the settings, so that a bad one is one sentence and no traceback
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    os.umask(0o077)  # the database and what is exported are for this user alone
+    try:
+        execute_from_command_line(sys.argv)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader had enough
+    except OperationalError as error:
+        sys.exit(f"The database cannot be used: {error}")
+
+
+if __name__ == "__main__":
+    main()
