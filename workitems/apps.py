@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+
+from accounts.roles import Role
+
+
+class WorkItemsConfig(AppConfig):
+    name = "workitems"
+    verbose_name = "Work items"
+    # The admin shows the records of every organisation; who sees one over the API is a matter of membership alone.
+    lowest_role = Role.MANAGER
+    private_changes = True
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from workitems.models import WORK_ITEMS, Link, Organization
+
+        auditlog.register(Organization, exclude_fields=["demo"], m2m_fields={"members"})
+        for model in (*WORK_ITEMS, Link):
+            auditlog.register(model)

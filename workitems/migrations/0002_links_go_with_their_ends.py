@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from workitems.cascades import create, remove
+
+
+class Migration(migrations.Migration):
+    dependencies = [("workitems", "0001_initial")]
+
+    operations = [migrations.RunPython(create, remove)]

@@ -1,0 +1,122 @@
+"""The records of `import_workitems`: the fields of the API's answers, and the users and organisations behind them."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Self
+
+from django.core.exceptions import ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from accounts.models import User
+from itempath.records import Moment, Number, Record, Text, empty_for_null, read_moment
+
+# What a client can send as a bearer and is not taken for a token; the first 8 characters are kept in clear.
+KEY = re.compile(r"[!-~]{16,200}")
+
+
+def read_flag(value: Any) -> bool:
+    if value not in (None, 0, 1):  # true and false are 1 and 0
+        raise ValueError("must be 0 or 1")
+    return bool(value)
+
+
+def read_date(value: Any) -> Any:
+    """Return the day, in UTC, of a moment's text; a day is the midnight that it begins with."""
+    return read_moment(value).date() if isinstance(value, str) else value
+
+
+def require_username(text: str) -> str:
+    try:
+        User.username_validator(text)
+    except ValidationError as error:
+        raise ValueError("holds characters that a user name cannot have") from error
+    return User.normalize_username(text)
+
+
+def require_key(text: str) -> str:
+    if not KEY.fullmatch(text) or text.count(".") == 2:
+        raise ValueError("must be 16 to 200 visible ASCII characters, and no token")
+    return text
+
+
+# New records get ids above the largest; clients in JavaScript read none beyond this one.
+LARGEST_ID = 2**53 - 1
+
+Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
+Short = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
+Text50 = Annotated[Text, Field(max_length=50)]
+Text255 = Annotated[Text, Field(min_length=1, max_length=255)]
+Day = Annotated[date, Field(strict=True), BeforeValidator(read_date)]
+Flag = Annotated[bool, BeforeValidator(read_flag)]
+Amount = Annotated[float, Field(allow_inf_nan=False)]  # also a text of one, as JavaScript's drivers write decimals
+
+
+class OrganizationRecord(Record):
+    id: Id
+    name: Text255
+
+
+class UserRecord(Record):
+    """A user; `apiKey` is what their clients send already."""
+
+    id: Id
+    username: Annotated[Text, Field(min_length=1, max_length=150), AfterValidator(require_username)]
+    email: Annotated[Text, Field(max_length=254), BeforeValidator(empty_for_null)] = ""
+    organizations: list[Id] = []
+    apiKey: Annotated[Text, AfterValidator(require_key)] | None = None
+
+
+class WorkItemRecord(Record):
+    id: Id
+    organizationId: Id
+    title: Text255
+    description: Text | None = None
+    statusId: Short | None = None
+    createdBy: Id | None = None
+    archived: Flag = False
+
+
+class PlannedRecord(WorkItemRecord):
+    assignee: Id | None = None
+    points: Amount | None = None
+    forecastedRelease: Moment | None = None
+    actualRelease: Moment | None = None
+    plannedOn: Moment | None = None
+
+
+class ItemRecord(PlannedRecord):
+    ownerId: Number | None = None
+    ownerTable: Text50 | None = None
+    mailers: Text | None = None
+    orderIndex: Short | None = None
+
+
+class BacklogRecord(PlannedRecord):
+    pass
+
+
+class BugRecord(WorkItemRecord):
+    assignee: Id | None = None
+    reportedBy: Id | None = None
+    severity: Text50 | None = None
+    mailers: Text | None = None
+
+
+class InitiativeRecord(WorkItemRecord):
+    horizon: Day | None = None
+    mailers: Text | None = None
+    orderIndex: Short | None = None
+
+
+class LinkRecord(Record):
+    id: Id
+    initiativeId: Id | None = None
+    backlogId: Id | None = None
+    itemId: Id | None = None
+    bugId: Id | None = None
+
+    @model_validator(mode="after")
+    def joins_two(self) -> Self:
+        if sum(pk is not None for pk in (self.initiativeId, self.backlogId, self.itemId, self.bugId)) != 2:
+            raise ValueError("initiativeId, backlogId, itemId and bugId: exactly two must be filled")
+        return self
