@@ -1,0 +1,103 @@
+"""Requests a second of the links of a bug, as a ratio to those of one connection: `python bench/workitems.py`.
+
+Runs a server of one process on the database of DATABASE_URL, which must be empty, with the small set of
+`bench/work_item_dataset.py` (2 links) and then with the large one (25 links of 50,000); each round measures both calls, so that
+what else the machine does meets both. Needs wrk. Prints the median of the rounds.
+"""
+
+import json
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from statistics import median
+from tempfile import NamedTemporaryFile
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.dataset import connection  # noqa: E402  # the project's root was not on the path before
+from bench.work_item_dataset import KEY, dataset  # noqa: E402
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+SECONDS = int(os.environ.get("SECONDS", "5"))
+CONNECTION, LINKS = "/api/connections/1", "/api/connections/bug/item/1"
+GRANT = "from accounts.models import User; from accounts.roles import Role; User.objects.get(username='bench').set_role(Role.READER)"
+
+
+def manage(environment: dict[str, str], *words: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def load(environment: dict[str, str], command: str, content: object) -> float:
+    """Import `content` by `command`; return the seconds that it took."""
+    with NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(content, file)
+        file.flush()
+        start = time.perf_counter()
+        manage(environment, command, file.name)
+        return time.perf_counter() - start
+
+
+def serve(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    silent = subprocess.DEVNULL
+    server = subprocess.Popen([sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=silent, stderr=silent)
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{environment['PORT']}/readyz", timeout=1).close()
+            return server
+        except OSError:
+            time.sleep(0.1)
+    server.terminate()
+    raise SystemExit("The server does not answer.")
+
+
+def rate(port: str, path: str) -> float:
+    """Return the requests a second that wrk counts, with 8 connections."""
+    command = ["wrk", "-t1", "-c8", f"-d{SECONDS}s", "-H", f"Authorization: Bearer {KEY}", f"http://127.0.0.1:{port}{path}"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in printed:
+        raise SystemExit(f"{path} was refused:\n{printed}")
+    found = re.search(r"Requests/sec:\s*([\d.]+)", printed)
+    return float(found[1]) if found else 0.0
+
+
+def measure(environment: dict[str, str]) -> tuple[float, float]:
+    """Return the requests a second of the links, and their ratio to those of one connection."""
+    server = serve(environment)
+    try:
+        rounds = [(rate(environment["PORT"], CONNECTION), rate(environment["PORT"], LINKS)) for _ in range(ROUNDS)]
+    finally:
+        server.terminate()
+        server.wait(20)
+    return median(links for _, links in rounds), median(links / one for one, links in rounds)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def main() -> None:
+    quiet = {"API_RATE_PER_MINUTE": "0", "API_RATE_PER_DAY": "0", "LOG_LEVEL": "WARNING", "DEMO": "0", "WEB_CONCURRENCY": "1"}
+    environment = {**os.environ, **quiet, "PORT": free_port()}
+    manage(environment, "migrate")
+    load(environment, "import_connections", [connection(number, random.Random(1)) for number in range(1, 101)])
+    found, ratios = {}, {}
+    for size in ("small", "large"):
+        seconds = load(environment, "import_workitems", dataset(size))
+        manage(environment, "shell", "-c", GRANT)
+        found[size], ratios[size] = measure(environment)
+        print(f"{size}: imported in {seconds:.1f} s; {found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}")
+    # The second allows for what else the machine did between the two.
+    print(f"small / large: {found['small'] / found['large']:.2f}; by the ratios: {ratios['small'] / ratios['large']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
