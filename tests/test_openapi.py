@@ -1,0 +1,79 @@
+"""The OpenAPI description: complete, served with its own page, and true of the running server."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from tests.conftest import ROOT
+
+EXAMPLES = "40" if os.environ.get("CI_SERVERS") else "5"
+
+
+@pytest.fixture(scope="module")
+def description(tmp_path_factory):
+    file = tmp_path_factory.mktemp("schema") / "schema.json"
+    call_command("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json", "--file", str(file))
+    return json.loads(file.read_text("utf-8"))
+
+
+def test_every_argument_and_operator_is_described(description):
+    parameters = {each["name"]: each for each in description["paths"]["/api/connections"]["get"]["parameters"]}
+    fields = "id appId name url passwordExists tokenExists isTestable authentication type username status latestConnection creationDate"
+    for field in [*fields.split(), "integrationCount", "lastCheck"]:
+        assert "[or]" in parameters[field]["description"]
+    assert {"limit", "page", "orderby", "countOnly", "If-None-Match", "Prefer", "X-Request-ID"} <= parameters.keys()
+
+
+def test_every_answer_and_header_is_described(description):
+    reading = description["paths"]["/api/connections"]["get"]["responses"]
+    assert {"200", "304", "400", "401", "403", "404", "422", "429", "500", "503"} <= reading.keys()
+    assert {"ETag", "Link", "X-Ignored-Parameters", "X-Request-ID"} <= reading["200"]["headers"].keys()
+    assert {"Retry-After"} <= reading["429"]["headers"].keys()
+    assert {"404", "413", "415", "422", "429"} <= description["paths"]["/api/users/login"]["post"]["responses"].keys()
+
+
+def test_the_body_and_the_records_of_work_items_are_described_as_they_are_taken(description):
+    schemas = description["components"]["schemas"]
+    body = schemas["ChangeBody"]
+    assert body["additionalProperties"] is False
+    assert [each["type"] for each in body["properties"]["items"]["items"]["anyOf"]] == ["integer", "string"]
+    assert [each["type"] for each in body["properties"]["delete"]["anyOf"]] == ["boolean", "string"]
+    assert len(schemas["WorkItem"]["anyOf"]) == 4  # an item looks like a backlog, too
+
+
+@pytest.mark.live
+def test_the_page_asks_no_other_host(server):
+    page = urllib.request.urlopen(f"{server.base}/api/docs/").read().decode()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    assert all(source.startswith("/") for source in sources)
+    for source in sources:
+        assert urllib.request.urlopen(server.base + source).status == 200
+
+
+@pytest.mark.live
+@pytest.mark.any_database
+@pytest.mark.parametrize("kind", ["accessToken", "refreshToken"])
+def test_schemathesis_finds_nothing(kind, new_server, tmp_path):
+    server = new_server(API_RATE_PER_MINUTE="0", API_RATE_PER_DAY="0", LOG_LEVEL="CRITICAL")
+    body = json.dumps({"username": "admin", "password": server.admin_password}).encode()
+    login = urllib.request.Request(f"{server.base}/api/users/login", body, {"Content-Type": "application/json"})
+    token = json.load(urllib.request.urlopen(login))[kind]
+    program = Path(sys.executable).with_name("schemathesis")
+    command = [program, "--no-color", "run", f"{server.base}/api/schema", "--checks", "not_a_server_error,status_code_conformance"]
+    options = ["--seed", "1", "--max-examples", EXAMPLES, "-H", f"Authorization: Bearer {token}"]
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "Tested: 11" in done.stdout
+
+
+def test_the_description_is_open_to_everyone(client):
+    assert client.get("/api/schema").status_code == 200
+    assert (ROOT / "README.md").read_text("utf-8").count("/api/docs/") == 1

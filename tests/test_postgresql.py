@@ -1,0 +1,35 @@
+"""The PostgreSQL backend: asked less often whether the server is still there."""
+
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from accounts.models import ApiKey
+from itempath.postgresql import base
+from tests.api import PATH
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL"),
+]
+
+
+def test_a_transaction_that_outlasts_the_trust_is_committed(monkeypatch):
+    """Asked at its end, the check's own query would begin another transaction, and the call would fail after its commit."""
+    connection.ensure_connection()
+    connection.health_check_enabled, connection.health_check_done = True, False  # as a new request finds it
+    connection.checked_at = time.monotonic()
+    with transaction.atomic():
+        monkeypatch.setattr(base, "TRUST", 0.0)  # a second later
+    assert connection.get_autocommit()
+
+
+def test_a_replica_answers_readers_and_records_no_use(api):
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        assert api.get(PATH).status_code == 200
+    finally:
+        connection.close()
+    assert ApiKey.objects.get().last_used_at is None

@@ -1,0 +1,233 @@
+"""What only the real server process can show: ItemPath's documented calls, byte for byte, and HTTP itself."""
+
+import gzip
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import ROOT, free_port, stop_server, wait_for
+from tests.conftest import Server as RunningServer
+
+pytestmark = pytest.mark.live
+
+SEED = json.loads((ROOT / "tests/data/seed.json").read_text("utf-8"))
+
+# The two calls of ItemPath's page on connections, with the host, the id and the token filled in.
+LIST = """curl "http://HOST/api/connections" \\
+ -X get \\
+ -H "Content-Type: application/json" \\
+ -H "Authorization: Bearer TOKEN" \\
+ -d 'GET /api/connections'"""
+SHOW = """curl "http://HOST/api/connections/1" \\
+ -X get \\
+ -H "Content-Type: application/json" \\
+ -H "Authorization: Bearer TOKEN" \\
+ -d 'GET /api/connections/1'"""
+
+
+@pytest.fixture
+def wire(server):
+    connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)
+    yield connection
+    connection.close()
+
+
+def filled(line: str, server: RunningServer) -> str:
+    return line.replace("http://HOST", server.base).replace("TOKEN", server.key)
+
+
+def test_the_documented_list_call_answers_the_documented_objects(server, curl):
+    answer = curl(filled(LIST, server))
+    expected = ",".join(json.dumps(record, separators=(",", ":")) for record in SEED)
+    assert answer.startswith(f"[{expected},")  # equal to the byte, key order included
+
+
+def test_the_documented_show_call_answers_the_documented_object(server, curl):
+    assert curl(filled(SHOW, server)) == json.dumps(SEED[0], separators=(",", ":"))
+
+
+def test_the_printed_curl_line_works_as_printed(server, curl):
+    assert [record["id"] for record in json.loads(curl(server.curl_line))] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_printed_key_only_reads_and_lasts_a_day(server, curl):
+    shown = server.manage(
+        "shell", "-v0", "-c", "from accounts.models import *; k=ApiKey.objects.get(); print(k.user.role.name, k.expires_at-k.created_at)"
+    )
+    assert shown.stdout.strip().startswith("READER 1 day, 0:00:00") or shown.stdout.strip().startswith("READER 23:59:59")
+
+
+@pytest.mark.parametrize("method", ["get", "Get", "GET"])
+@pytest.mark.parametrize("body", [b"", b"GET /api/connections", b"\xff\xfe\x00", b"[" * 50_000])
+def test_a_get_takes_any_method_case_and_any_body(method, body, server, wire):
+    wire.request(method, "/api/connections?limit=1", body, {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"})
+    answer = wire.getresponse()
+    assert (answer.status, json.load(answer)) == (200, SEED[:1])
+
+
+def test_a_body_that_is_not_read_leaves_the_connection_usable(server, wire):
+    for _ in range(3):
+        wire.request("GET", "/api/connections/1", b"x" * 3_000_000, {"Authorization": f"Bearer {server.key}"})
+        assert json.load(wire.getresponse()) == SEED[0]
+
+
+def test_head_has_the_headers_and_no_body(server, wire):
+    headers = {"Authorization": f"Bearer {server.key}"}
+    wire.request("GET", "/api/connections/1", headers=headers)
+    full = wire.getresponse()
+    full.read()
+    wire.request("HEAD", "/api/connections/1", headers=headers)
+    head = wire.getresponse()
+    assert head.read() == b""
+    same = ("etag", "content-type", "content-length", "cache-control")
+    assert [head.headers[name] for name in same] == [full.headers[name] for name in same]
+
+
+def test_not_modified_has_no_body(server, wire):
+    headers = {"Authorization": f"Bearer {server.key}"}
+    wire.request("GET", "/api/connections", headers=headers)
+    full = wire.getresponse()
+    full.read()
+    wire.request("GET", "/api/connections", headers={**headers, "If-None-Match": full.headers["ETag"]})
+    answer = wire.getresponse()
+    assert (answer.status, answer.read(), answer.headers["ETag"]) == (304, b"", full.headers["ETag"])
+
+
+def test_answers_are_compressed_for_clients_that_take_it(server, wire):
+    wire.request("GET", "/api/connections", headers={"Authorization": f"Bearer {server.key}", "Accept-Encoding": "gzip"})
+    answer = wire.getresponse()
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(answer.read()))[:2] == SEED
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("abc-123", True), ("ERP.job:7", True), ("bad id", False), ("x" * 129, False), ("", False)])
+def test_every_answer_has_a_request_id(sent, kept, wire):
+    wire.request("GET", "/api/nothing", headers={"X-Request-ID": sent})
+    answer = wire.getresponse()
+    answer.read()
+    assert (answer.headers["X-Request-ID"] == sent) is kept
+    assert answer.headers["X-Request-ID"]
+
+
+def test_a_bad_host_is_refused_in_json(wire):
+    wire.putrequest("GET", "/api/connections", skip_host=True)
+    wire.putheader("Host", "evil.example.com")
+    wire.endheaders()
+    answer = wire.getresponse()
+    assert (answer.status, json.load(answer)) == (400, {"msg": "The request is not well-formed.", "errors": []})
+
+
+def test_a_second_run_prints_no_password_and_a_new_key(new_server, curl):
+    first = new_server()
+    second = new_server(DATABASE_URL=first.environment["DATABASE_URL"])
+    assert any("password" in line for line in first.printed)
+    assert not any("password" in line for line in second.printed)
+    assert second.key != first.key
+    assert json.loads(curl(second.curl_line))[:2] == SEED
+
+
+def test_without_demo_the_line_takes_a_token(new_server):
+    server = new_server(DEMO="0")
+    assert [line for line in server.printed if "password" in line] == []
+    assert '"Authorization: Bearer $TOKEN"' in server.curl_line
+
+
+def test_the_admin_opens_with_the_printed_password_and_local_assets(new_server):
+    server = new_server()
+    script = (
+        "import re, urllib.request as u, http.cookiejar as c, urllib.parse as p, sys\n"
+        "base, password = sys.argv[1:]\n"
+        "o = u.build_opener(u.HTTPCookieProcessor(c.CookieJar()))\n"
+        "page = o.open(base + '/admin/login/').read().decode()\n"
+        'csrf = re.search(\'csrfmiddlewaretoken" value="(.*?)"\', page)[1]\n'
+        "data = p.urlencode({'username': 'admin', 'password': password, 'csrfmiddlewaretoken': csrf, 'next': '/admin/'}).encode()\n"
+        "home = o.open(base + '/admin/login/', data).read().decode()\n"
+        "assert 'Connections' in home\n"
+        "sheet = re.search('href=\"(/static/.*?css.*?)\"', home)[1]\n"
+        "assert o.open(base + sheet).status == 200\n"
+    )
+    subprocess.run([sys.executable, "-c", script, server.base, server.admin_password], check=True, timeout=60)
+
+
+def test_make_run_in_a_fresh_checkout(tmp_path, curl):
+    """The README's first command, with this environment's packages."""
+    if not (ROOT / ".git").exists() or shutil.which("make") is None:
+        pytest.skip("needs a git checkout and make")
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in files.splitlines():
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", "PORT": str(port)}
+    process = subprocess.Popen(["make", "run"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = RunningServer(process, f"http://127.0.0.1:{port}", {}, [])
+    try:
+        wait_for(server.base, process)
+        assert process.stdout is not None
+        while not (server.printed and server.printed[-1].startswith("curl ")):
+            server.printed.append(process.stdout.readline().rstrip("\n"))
+        assert json.loads(curl(server.curl_line))[:2] == SEED
+        assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    finally:
+        stop_server(server)
+
+
+def test_an_unreachable_database_is_named_in_one_line(tmp_path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"postgresql://nobody@127.0.0.1:{closed.getsockname()[1]}/nothing"
+        command = [sys.executable, "manage.py", "serve"]
+        environment = {**os.environ, "DATABASE_URL": url}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "The database cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_refused(new_server):
+    first = new_server()
+    second = subprocess.run(
+        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=first.environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert second.returncode == 1
+    assert f"port {first.environment['PORT']} cannot be used: Address already in use." in second.stderr
+    assert second.stdout == ""
+
+
+def test_the_printed_keys_end_with_the_examples(new_server, curl, tmp_path):
+    server = new_server()
+    file = tmp_path / "real.json"
+    file.write_text(json.dumps([{"id": 500, "name": "real", "type": "REST"}]))
+    done = server.manage("import_connections", str(file))
+    assert "The keys printed with the examples are revoked." in done.stdout
+    assert json.loads(curl(server.curl_line))["msg"] == "The bearer is no token and no API key that is in use."
+
+
+def test_every_process_notices_a_change_at_once(new_server):
+    server = new_server(WEB_CONCURRENCY="2")
+
+    def ask(tag=""):
+        connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)  # a new one each time: either process
+        headers = {"Authorization": f"Bearer {server.key}", "If-None-Match": tag}
+        connection.request("GET", "/api/connections", headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers["ETag"]
+
+    (tag,) = {ask()[1] for _ in range(20)}
+    assert {ask(tag) for _ in range(20)} == {(304, tag)}
+    code = "from logs.models import ConnectionLog as L; L.objects.filter(pk=10).update(description='Checked by hand')"
+    assert server.manage("shell", "-v0", "-c", code).returncode == 0
+    statuses, tags = zip(*(ask(tag) for _ in range(20)), strict=True)
+    assert set(statuses) == {200}
+    assert len({*tags, tag}) == 2
