@@ -1,12 +1,14 @@
-"""The PostgreSQL backend: asked less often whether the server is still there."""
+"""The PostgreSQL backend: asked less often whether the server is still there, and its limit of parameters."""
 
 import time
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.deletion import Collector
 
 from accounts.models import ApiKey
 from itempath.postgresql import base
+from logs.models import ConnectionLog
 from tests.api import PATH
 
 pytestmark = [
@@ -33,3 +35,11 @@ def test_a_replica_answers_readers_and_records_no_use(api):
     finally:
         connection.close()
     assert ApiKey.objects.get().last_used_at is None
+
+
+def test_what_hangs_on_many_objects_is_looked_for_in_parts_that_a_statement_can_carry():
+    """The driver refuses more than 65,535 parameters; Django's own backend would put all ids into one list."""
+    parts = Collector("default", origin=None).get_del_batches(range(100_000), [ConnectionLog._meta.get_field("connection")])
+    for part in parts:
+        assert not ConnectionLog.objects.filter(connection__in=part).exists()
+    assert sum(len(part) for part in parts) == 100_000
