@@ -118,7 +118,7 @@ class CredentialAdmin(RegistryAdmin[Credential]):
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         if not change:
             # Kept on the request only: a message or the session would store it.
-            request.issued = obj.mint()  # type: ignore[attr-defined]
+            request.issued = obj.mint()  # type: ignore[attr-defined]  # an attribute of ours
             obj.save()
         elif any(action.action_name in request.POST for action in self.get_actions_submit_line(request, obj.pk)):
             self.revoke(request, obj)
@@ -130,7 +130,7 @@ class CredentialAdmin(RegistryAdmin[Credential]):
         context = {
             **self.admin_site.each_context(request),
             "title": f"{obj} for {obj.user}",
-            "issued": request.issued,  # type: ignore[attr-defined]
+            "issued": request.issued,  # type: ignore[attr-defined]  # by `save_model`
             "opts": self.opts,
         }
         response = TemplateResponse(request, "accounts/credential_issued.html", context)

@@ -119,7 +119,7 @@ class Credential(models.Model):
 
     def mint(self) -> str:
         """Give the credential its secret, keep what recognises it, and return it in clear, once. Saves nothing."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of credential has its own
 
     @classmethod
     def issue(cls, user: User, **fields: Any) -> str:

@@ -36,7 +36,7 @@ class RefreshToken(SimpleRefreshToken):
 class ApplicationJWT(Token):
     """A token without `exp`; it stands as long as its record does."""
 
-    token_type = "application"  # noqa: S105
+    token_type = "application"  # noqa: S105  # a name, not a secret
     lifetime = timedelta()
 
     def set_exp(self, *args: Any, **kwargs: Any) -> None:

@@ -23,12 +23,11 @@ from connections.secrets import SECRETS, is_placeholder
 from connections.serializers import ConnectionSerializer
 from itempath.bulk import insert_instances, refresh_statistics
 from itempath.changes import record_created, record_updates
-from itempath.records import ImportRefused
+from itempath.records import ImportRefused, Refusable, refuse_utf16
 from itempath.sequences import follow_ids
 from logs.models import ConnectionLog
 
 BATCH = 1000
-MAX_FAULTS = 100
 OnExisting = Literal["fail", "skip", "overwrite"]
 
 
@@ -60,8 +59,7 @@ def read_records(file: IO[bytes]) -> Iterator[Any]:
     if file.peek(3)[:3] == codecs.BOM_UTF8:  # type: ignore[attr-defined]  # both files and standard input are buffered
         file.read(3)
     start = file.peek(64)  # type: ignore[attr-defined]
-    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise ImportRefused(["The file is UTF-16, as PowerShell writes it; save it as UTF-8."])
+    refuse_utf16(start)
     if start.lstrip()[:1] != b"[":
         raise ImportRefused(["The file is not a JSON array, as `GET /api/connections` returns it."])
     try:
@@ -94,15 +92,15 @@ def import_records(
     return run.summary
 
 
-class Import:
+class Import(Refusable):
     """One import under way, inside its transaction."""
 
     def __init__(self, on_existing: OnExisting, *, id_offset: int = 0, demo: bool = False) -> None:
+        super().__init__()
         self.on_existing = on_existing
         self.id_offset = id_offset
         self.demo = demo
         self.summary = Summary()
-        self.faults: list[str] = []
         self.seen: set[int] = set()
         self.log_owners: dict[int, int] = {}
         self.late_logs: list[tuple[int, LogRecord]] = []
@@ -147,20 +145,14 @@ class Import:
                 record = ConnectionRecord.model_validate(raw, context={"id_offset": self.id_offset})
             except ValidationError as error:
                 where = f"Record {position} (counted from 0)"
-                self.note_faults([f"{where}: {'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in error.errors()])
+                self.note([f"{where}: {'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in error.errors()])
                 continue
             if record.id in self.seen:
-                self.note_faults([f"Record {position} (counted from 0): id: {record.id} stands in the file before"])
+                self.note([f"Record {position} (counted from 0): id: {record.id} stands in the file before"])
             self.seen.add(record.id)
             self.note_status(raw)
             found.append(record)
         return found
-
-    def note_faults(self, faults: list[str]) -> None:
-        """Add to the reasons for a refusal; with `MAX_FAULTS` of them, refuse."""
-        self.faults += faults
-        if len(self.faults) >= MAX_FAULTS:
-            raise ImportRefused([*self.faults[:MAX_FAULTS], "… and perhaps more."])
 
     def note_status(self, raw: dict[str, Any]) -> None:
         statuses = [raw.get("status", 0), *([raw["latestLog"].get("status", 0)] if raw.get("latestLog") else [])]
@@ -169,7 +161,7 @@ class Import:
     def wants(self, record: ConnectionRecord, exists: bool) -> bool:
         """Say whether the record is to be stored, and count it."""
         if exists and self.on_existing == "fail":
-            self.note_faults([f"Connection {record.id} exists; choose --on-existing skip or overwrite."])
+            self.note([f"Connection {record.id} exists; choose --on-existing skip or overwrite."])
         if exists and self.on_existing == "skip":
             self.summary.skipped += 1
             return False
@@ -258,8 +250,7 @@ class Import:
 
     def finish(self) -> None:
         """Store what waited for the end and write the notes. Raises `ImportRefused` if any record was bad."""
-        if self.faults:
-            raise ImportRefused(self.faults)
+        self.refuse_faults()
         self.store_late_logs()
         for label, count in self.expected.items():
             self.summary.notes.append(f"{count} connections have a {label} that is expected and was not entered here yet.")

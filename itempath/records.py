@@ -1,13 +1,17 @@
-"""What the records of every import have in common: how they are read, and how they are refused."""
+"""What every import has in common: how its records are read, and how they are refused."""
 
+import codecs
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
+from django.db.models import BigIntegerField
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from itempath.api.dates import parse_moment
 
-LARGEST = 2**63 - 1
+LARGEST = BigIntegerField.MAX_BIGINT
+MAX_FAULTS = 100
 
 
 def refuse_unstorable(text: str) -> str:
@@ -43,3 +47,27 @@ class ImportRefused(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class Refusable:
+    """An import under way: the faults that it found so far, a sentence each."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def note(self, faults: Iterable[str]) -> None:
+        """Add to the reasons for a refusal; with `MAX_FAULTS` of them, refuse."""
+        self.faults += faults
+        if len(self.faults) >= MAX_FAULTS:
+            raise ImportRefused([*self.faults[:MAX_FAULTS], "… and perhaps more."])
+
+    def refuse_faults(self) -> None:
+        """Raise `ImportRefused` if there are any."""
+        if self.faults:
+            raise ImportRefused(self.faults)
+
+
+def refuse_utf16(start: bytes) -> None:
+    """Raise `ImportRefused` for a file that begins as PowerShell's redirections do."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ImportRefused(["The file is UTF-16, as PowerShell writes it; save it as UTF-8."])

@@ -3,6 +3,8 @@
 from django.db import connection
 from django.db.models import Model
 
+from itempath.bulk import quoted
+
 FOLLOW = """
 SELECT setval(sequence, greatest(coalesce(pg_sequence_last_value(sequence), 1), (SELECT max({column}) FROM {table})))
 FROM (SELECT pg_get_serial_sequence(%s, %s)::regclass AS sequence) AS found
@@ -16,8 +18,7 @@ def follow_ids(*models: type[Model]) -> None:
     """
     if connection.vendor != "postgresql":
         return
-    quote = connection.ops.quote_name
     with connection.cursor() as cursor:
         for model in models:
             table, column = model._meta.db_table, str(model._meta.pk.column)
-            cursor.execute(FOLLOW.format(table=quote(table), column=quote(column)), [table, column])
+            cursor.execute(FOLLOW.format(table=quoted(table), column=quoted(column)), [table, column])

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import reduce
 from itertools import combinations, islice
 from operator import or_
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from accounts.models import User
 
 # Ids in one look-up: some builds of SQLite take 32,766 parameters.
 SLICE = 30_000
+T = TypeVar("T")
 STAYS = "It has links, and a link never crosses organisations: remove its links first."
 
 
@@ -90,9 +91,9 @@ class WorkItemQuerySet(models.QuerySet[Any]):
             raise ValidationError({"organization": STAYS})
 
 
-def sliced(pks: Iterable[int]) -> Iterator[list[int]]:
-    """Split ids into lists that fit into one look-up each."""
-    rest = iter(pks)
+def sliced(keys: Iterable[T]) -> Iterator[list[T]]:
+    """Split ids or names into lists that fit into one look-up each."""
+    rest = iter(keys)
     while each := list(islice(rest, SLICE)):
         yield each
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import BigIntegerField
 from rest_framework.exceptions import NotFound, ParseError
 
 from accounts.models import User
@@ -16,13 +17,12 @@ from workitems.models import Link, lock, sliced
 # pm415 looks at the keys in this order, and names the first that is wrong.
 LISTS = ("items", "backlogs", "initiatives", "bugs")
 ID = re.compile(r"0*([0-9]{1,19})", re.ASCII)
-LARGEST = 2**63 - 1
 
 
 def parse_id(text: Any) -> int | None:
     """Return the id that a text of decimal digits names; `None` if it is no id."""
     match = ID.fullmatch(text) if isinstance(text, str) else None
-    return int(match[1]) if match and int(match[1]) <= LARGEST else None
+    return int(match[1]) if match and int(match[1]) <= BigIntegerField.MAX_BIGINT else None
 
 
 def parse_ids(members: list[Any]) -> list[int] | None:

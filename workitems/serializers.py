@@ -78,7 +78,9 @@ def user_id(source: str) -> "serializers.IntegerField":
     return serializers.IntegerField(source=f"{source}_id", allow_null=True, help_text="The id of a user.")
 
 
-class ItemSerializer(RowSerializer):
+class PlannedSerializer(RowSerializer):
+    """What items and backlogs begin with."""
+
     assignee = user_id("assignee")
     organizationId = serializers.IntegerField(source="organization_id")
     id = serializers.IntegerField()
@@ -90,6 +92,9 @@ class ItemSerializer(RowSerializer):
     forecastedRelease = InstantField(source="forecasted_release", allow_null=True)
     actualRelease = InstantField(source="actual_release", allow_null=True)
     plannedOn = InstantField(source="planned_on", allow_null=True)
+
+
+class ItemSerializer(PlannedSerializer):
     ownerId = serializers.IntegerField(source="owner_id", allow_null=True)
     ownerTable = serializers.CharField(source="owner_table", allow_null=True)
     mailers = serializers.CharField(allow_null=True)
@@ -97,18 +102,7 @@ class ItemSerializer(RowSerializer):
     archived = FlagField()
 
 
-class BacklogSerializer(RowSerializer):
-    assignee = user_id("assignee")
-    organizationId = serializers.IntegerField(source="organization_id")
-    id = serializers.IntegerField()
-    title = serializers.CharField()
-    description = serializers.CharField(allow_null=True)
-    statusId = serializers.IntegerField(source="status_id", allow_null=True)
-    points = serializers.FloatField(allow_null=True)
-    createdBy = user_id("created_by")
-    forecastedRelease = InstantField(source="forecasted_release", allow_null=True)
-    actualRelease = InstantField(source="actual_release", allow_null=True)
-    plannedOn = InstantField(source="planned_on", allow_null=True)
+class BacklogSerializer(PlannedSerializer):
     archived = FlagField()
 
 

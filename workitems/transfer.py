@@ -1,6 +1,5 @@
 """The import of work items, with the organisations, users and links around them."""
 
-import codecs
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,14 +15,13 @@ from pydantic import ValidationError
 from accounts.models import ApiKey, User
 from itempath.bulk import overwrite, refresh_statistics
 from itempath.changes import record_created, record_updates
-from itempath.records import ImportRefused, Record
+from itempath.records import ImportRefused, Record, Refusable, refuse_utf16
 from itempath.sequences import follow_ids
 from workitems.kinds import KINDS, Kind
 from workitems.models import ENDS, WORK_ITEMS, Link, Organization, WorkItem, lock, sliced
 from workitems.records import LinkRecord, OrganizationRecord, UserRecord, WorkItemRecord
 
 BATCH = 1000
-MAX_FAULTS = 100
 SOURCE = "import"
 MEMBERSHIP: type[Model] = Organization.members.through
 # As `str(link)`, in SQL.
@@ -54,8 +52,7 @@ REPLACING = ("organizations", *(kind.plural for kind in KINDS))
 
 def read_file(content: bytes) -> dict[str, Any]:
     """Return the JSON object in `content`. Raises `ImportRefused` if it is none."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ImportRefused(["The file is UTF-16, as PowerShell writes it; save it as UTF-8."])
+    refuse_utf16(content)
     try:
         body = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -113,13 +110,13 @@ def import_work_items(content: dict[str, Any], *, dry_run: bool = False, demo: b
     return run.summary
 
 
-class Import:
+class Import(Refusable):
     """One import under way, inside its transaction."""
 
     def __init__(self, *, demo: bool) -> None:
+        super().__init__()
         self.demo = demo
         self.summary: list[str] = []
-        self.faults: list[str] = []
         self.organizations: Section[OrganizationRecord] = Section("organizations")
         self.users: Section[UserRecord] = Section("users")
         self.work_items: dict[Kind, Section[WorkItemRecord]] = {kind: Section(kind.plural) for kind in KINDS}
@@ -161,16 +158,6 @@ class Import:
                 self.note([f"{section.name} {position} (counted from 0): id: {record.id} stands in the file before"])
             section.records[record.id], section.positions[record.id] = record, position
 
-    def note(self, faults: Iterable[str]) -> None:
-        """Add to the reasons for a refusal; with `MAX_FAULTS` of them, refuse."""
-        self.faults += faults
-        if len(self.faults) >= MAX_FAULTS:
-            raise ImportRefused([*self.faults[:MAX_FAULTS], "… and perhaps more."])
-
-    def refuse_faults(self) -> None:
-        if self.faults:
-            raise ImportRefused(self.faults)
-
     # Checking against each other and what is stored
 
     def check(self) -> None:
@@ -193,7 +180,7 @@ class Import:
 
     def check_users(self) -> None:
         self.existing_users = User.objects.in_bulk(list(self.users.records))
-        names = dict(User.objects.filter(username__in=[record.username for record in self.users]).values_list("username", "pk"))
+        names = self.ids_of_names()
         twice = Counter(record.username for record in self.users)
         for record in self.users:
             there = self.existing_users.get(record.id)
@@ -206,13 +193,19 @@ class Import:
             self.note(self.users.fault(record.id, text) for text in self.unknown_organizations(record))
         self.check_keys()
 
+    def ids_of_names(self) -> dict[str, int]:
+        """Return the ids of the stored users whose names the file has."""
+        parts = sliced(record.username for record in self.users)
+        return {name: pk for each in parts for name, pk in User.objects.filter(username__in=each).values_list("username", "pk")}
+
     def unknown_organizations(self, record: UserRecord) -> list[str]:
         return [f"organizations: there is no organization {pk}" for pk in record.organizations if pk not in self.known_organizations]
 
     def check_keys(self) -> None:
         """Prepare the keys that are not there yet; refuse one that stands for another user."""
         keyed = {record.id: ApiKey.digest_of(record.apiKey) for record in self.users if record.apiKey}
-        owners = dict(ApiKey.objects.filter(digest__in=keyed.values()).values_list("digest", "user_id"))
+        parts = sliced(keyed.values())
+        owners = {digest: pk for each in parts for digest, pk in ApiKey.objects.filter(digest__in=each).values_list("digest", "user_id")}
         twice = Counter(keyed.values())
         for pk, digest in keyed.items():
             if owners.get(digest, pk) != pk or twice[digest] > 1:

@@ -36,7 +36,7 @@ settings.configure(
 )
 django.setup()
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402  # these need the settings above
 from django.db import models  # noqa: E402
 from django.db.models.functions import Coalesce  # noqa: E402
 from django.urls import path  # noqa: E402

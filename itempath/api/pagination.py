@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
+from django.db.models import BigIntegerField
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +17,7 @@ from itempath.api.rows import RowSerializer, state_of
 from itempath.api.statements import Row, Statement, page_statement
 
 DEFAULT_LIMIT = 1000
-LARGEST = 2**63 - 1
+LARGEST = BigIntegerField.MAX_BIGINT
 # Characters: clients refuse longer header lines. Arguments from a large body make no link.
 MAX_LINK = 8_000
 
