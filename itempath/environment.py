@@ -71,7 +71,8 @@ class Environment(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     web_concurrency: Annotated[int, Field(ge=1, le=512)] = 1
-    web_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    web_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    body_timeout: Annotated[int, Field(ge=1)] = 10
     https: bool = False
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(split_commas)] = []
     csrf_trusted_origins: CommaList = []

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -122,6 +123,60 @@ def test_a_bad_host_is_refused_in_json(wire):
     wire.endheaders()
     answer = wire.getresponse()
     assert (answer.status, json.load(answer)) == (400, {"msg": "The request is not well-formed.", "errors": []})
+
+
+@pytest.fixture
+def stalled():
+    """Return a sender of requests that stop in the middle of their bodies; their connections stay open."""
+    opened = []
+
+    def stall(server, request=b"POST /api/users/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"):
+        opened.append(socket.create_connection(urlsplit(server.base).netloc.split(":"), timeout=20))
+        opened[-1].sendall(request)
+        return opened[-1]
+
+    yield stall
+    for each in opened:
+        each.close()
+
+
+def get(server, path="/healthz", timeout=20.0):
+    connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_a_client_that_stalls_in_a_body_holds_the_process_for_seconds_only(new_server, stalled, tmp_path):
+    server = new_server(BODY_TIMEOUT="2")
+    stalled(server)
+    time.sleep(0.5)
+    with pytest.raises((TimeoutError, ConnectionError)):
+        get(server, timeout=0.5)  # the only thread waits for the client
+    wait_for(server.base, server.process)
+    assert get(server) == 200
+    assert "it is replaced" in (tmp_path / "errors-0.log").read_text("utf-8")
+
+
+def test_a_stalled_client_leaves_the_other_threads_alone(new_server, stalled, tmp_path):
+    server = new_server(BODY_TIMEOUT="1", WEB_THREADS="2")
+    client = stalled(server)
+    time.sleep(3)
+    assert get(server) == 200
+    client.sendall(b" " * 99)
+    assert client.recv(12) == b"HTTP/1.1 415"
+    assert "replaced" not in (tmp_path / "errors-0.log").read_text("utf-8")
+
+
+def test_a_client_that_reads_slowly_holds_nothing(server, stalled):
+    """Half a megabyte more than socket buffers take, from the page of the API's description."""
+    bundle = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for _ in range(5):
+        stalled(server, bundle * 8)
+    time.sleep(1)
+    assert get(server, timeout=5) == 200
 
 
 def test_a_second_run_prints_no_password_and_a_new_key(new_server, curl):

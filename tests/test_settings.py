@@ -103,6 +103,7 @@ def test_every_command_says_it_in_one_sentence(words):
         ("PORT", ["http", "-1", "65536", "80.5"]),
         ("WEB_CONCURRENCY", ["0", "-1", "many"]),
         ("WEB_THREADS", ["0", "-1", "65"]),
+        ("BODY_TIMEOUT", ["0", "x"]),
         ("HTTPS", ["maybe"]),
         ("TRUSTED_PROXIES", ["proxy.example.com", "10.0.0.0/33", "10.0.0.1/8,x"]),
         ("API_MAX_LIMIT", ["0", "-1", "all"]),
