@@ -18,6 +18,9 @@ class BearerAuthentication(JWTAuthentication):
 
     token_classes: tuple[type[Token], ...] = (AccessToken, ApplicationJWT)
 
+    def __init__(self) -> None:
+        """Look nothing up: every request makes one of these."""
+
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         raw_token = self.get_raw_token(self.get_header(request) or b"")
         if raw_token is None:

@@ -120,9 +120,8 @@ def caller_of(address: str, token: str, tag: str = "") -> Callable[[], Answer]:
             started.append(words)
             return len  # the writer, which nobody calls
 
-        body: Any = application({**environ, "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}, start)
+        body = application({**environ, "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}, start)
         length = sum(map(len, body))
-        body.close()
         status, headers = started[0]
         return Answer(status, dict(headers), length)
 

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from uuid import uuid4
+from secrets import token_hex
 
 from django.http import HttpRequest, HttpResponse
 
@@ -29,7 +29,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         forget()
-        request_id.set(sent if SANE_ID.fullmatch(sent) else uuid4().hex)
+        request_id.set(sent if SANE_ID.fullmatch(sent) else token_hex(16))
         response = self.get_response(request)
         response["X-Request-ID"] = request_id.get()
         return response

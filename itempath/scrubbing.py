@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from logging import LogRecord
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -78,6 +80,9 @@ def mask(text: str) -> str:
 
 class ScrubbingFormatter(OrjsonFormatter):
     """Writes a record as one line of JSON, without the secrets that are remembered."""
+
+    def formatTime(self, record: LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the name that `logging` calls
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         return {name: scrub(value) if isinstance(value, str) else without_secret(value) for name, value in log_data.items()}

@@ -1,5 +1,6 @@
 """Django settings. What differs between installations is in `environment.py`."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -275,6 +276,9 @@ DEFAULT_EXCEPTION_REPORTER = "itempath.scrubbing.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "itempath.scrubbing.ReporterFilter"
 # Bounds the bodies of forms and of API calls that need one: 413 beyond it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# What no line shows is not looked up for each.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 LOGGING = {
     "version": 1,

@@ -1,5 +1,6 @@
 """The WSGI application that the server process loads."""
 
+import gc
 import os
 from collections.abc import Iterable
 from io import BytesIO
@@ -60,5 +61,11 @@ def answer_whole(application: "WSGIApplication") -> "WSGIApplication":
     return whole
 
 
-# Only these peers may say who the client is; from anyone else X-Forwarded-* stays unread.
-application = answer_whole(collect_body(wrap_wsgi_with_proxy_headers(get_wsgi_application(), settings.TRUSTED_PROXIES)))
+application: "WSGIApplication" = get_wsgi_application()
+if settings.TRUSTED_PROXIES:  # only these peers may say who the client is; from anyone else X-Forwarded-* stays unread
+    application = wrap_wsgi_with_proxy_headers(application, settings.TRUSTED_PROXIES)
+application = answer_whole(collect_body(application))
+
+# What is loaded stays: the collector need not look at it again, nor at each thousand records of a large page.
+gc.freeze()
+gc.set_threshold(50_000, 20, 20)

@@ -23,6 +23,7 @@ from rest_framework.test import APIClient
 from accounts import recognition
 from accounts.models import ApiKey, User
 from accounts.roles import Role
+from itempath.api import plans
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,9 +52,10 @@ def quick_clients(settings):
 
 
 @pytest.fixture(autouse=True)
-def no_bearer_is_recognised():
-    """No test knows the bearers of another one."""
+def nothing_is_remembered():
+    """No test knows the bearers of another one, nor its pages."""
     recognition.forget()
+    plans.kept.clear()
 
 
 @pytest.fixture

@@ -57,12 +57,13 @@ class Arguments:
     @classmethod
     def of(cls, request: Request) -> "Arguments":
         """Read the arguments of `request`. Raises `ParseError` (400) if the query string is not well-formed."""
-        query = query_arguments(request._request)
+        query_string, content, preference = sent(request._request)
+        query = query_arguments(query_string)
         named = {pair.name for pair in query}
-        body = [pair for pair in body_arguments(request._request) if pair.name not in named]
+        body = [pair for pair in body_arguments(content) if pair.name not in named]
         if len(query) + len(body) > MAX_ARGUMENTS:
             raise ParseError(f"More than {MAX_ARGUMENTS} arguments.")
-        return cls(query + body, strict=bool(STRICT.search(request.headers.get("Prefer", ""))))
+        return cls(query + body, strict=bool(STRICT.search(preference)))
 
     def take(self, name: str) -> list[Argument]:
         """Return every argument called `name`, in any letter case, and count the name as understood."""
@@ -103,10 +104,10 @@ class Arguments:
 CONTROLS = frozenset({"page", "limit", "orderby", "countonly"})
 
 
-def query_arguments(request: HttpRequest) -> list[Argument]:
-    raw = request.META.get("QUERY_STRING", "").encode("latin-1")  # WSGI carries bytes as latin-1
+def query_arguments(query_string: str) -> list[Argument]:
     try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_ARGUMENTS)
+        text = query_string.encode("latin-1").decode()  # WSGI carries bytes as latin-1
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_ARGUMENTS)
     except UnicodeDecodeError as error:
         raise ParseError("The query string is not UTF-8.") from error
     except ValueError as error:
@@ -114,13 +115,18 @@ def query_arguments(request: HttpRequest) -> list[Argument]:
     return [argument(name, text) for name, text in pairs]
 
 
-def body_arguments(request: HttpRequest) -> list[Argument]:
+def sent(request: HttpRequest) -> tuple[str, bytes, str]:
+    """Return all that the arguments of a call are read from: the query string, a body that is not too large, a preference."""
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    body = request.body if 0 < length <= MAX_BODY else b""
+    return request.META.get("QUERY_STRING", ""), body, request.META.get("HTTP_PREFER", "")
+
+
+def body_arguments(content: bytes) -> list[Argument]:
     """Return the arguments of a body that is a JSON object; any other body has none."""
-    if not 0 < int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_BODY:
-        return []
     try:
         # Numbers stay as they are written: 400 digits are a text like any other until a filter reads them.
-        body = json.loads(request.body, parse_int=str, parse_float=str, parse_constant=no_json)
+        body = json.loads(content, parse_int=str, parse_float=str, parse_constant=no_json)
     except (ValueError, RecursionError):
         return []
     return list(body_pairs(body)) if isinstance(body, dict) else []

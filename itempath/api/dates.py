@@ -17,6 +17,7 @@ AGO = {
     "lastmonth": relativedelta(months=1),
     "lastyear": relativedelta(years=1),
 }
+DAYS = ("today", "yesterday")
 ACCEPTED = (
     "Takes a date like 2026-05-01, 2026-05-01T13:30:00.602998 or 2026-05-01T13:30+02:00, "
     "or now, today, yesterday, lastDay, lastWeek, lastMonth or lastYear"
@@ -32,9 +33,14 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
     word = text.lower()
     if word in AGO:
         return now - AGO[word]
-    if word in ("today", "yesterday"):
+    if word in DAYS:
         return datetime.combine(now.date(), time(), UTC) - timedelta(days=word == "yesterday")
     return parse_form(text)
+
+
+def may_pass(text: str) -> bool:
+    """Say whether `text` may name a moment that is another one later: it holds one of the words."""
+    return any(word in text.lower() for word in (*AGO, *DAYS))
 
 
 def parse_form(text: str) -> datetime:

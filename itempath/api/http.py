@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import IO, Any
 
 import orjson
+from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -53,6 +54,13 @@ class JSONRenderer(BaseRenderer):
         return data if isinstance(data, bytes) else orjson.dumps(data, default=str)
 
 
+class JSONAnswer(HttpResponse):
+    """JSON that is written already, with its tag. DRF's `Response` would ask for a renderer, at a tenth of a small call's cost."""
+
+    def __init__(self, body: bytes, tag: str) -> None:
+        super().__init__(body, content_type=JSONRenderer.media_type, headers={"ETag": tag})
+
+
 def etag(*parts: bytes) -> str:
     """Return a weak tag for what `parts` tell apart."""
     digest = blake2b(REPRESENTATION, digest_size=12)
@@ -63,5 +71,7 @@ def etag(*parts: bytes) -> str:
 
 def holds(request: Request, tag: str) -> bool:
     """Say whether the client already has the answer that `tag` stands for."""
+    if "HTTP_IF_NONE_MATCH" not in request.META:
+        return False
     response = get_conditional_response(request._request, etag=tag)
     return response is not None and response.status_code == 304

@@ -7,19 +7,17 @@ import orjson
 from django.conf import settings
 from django.db.models import BigIntegerField
 from rest_framework.pagination import BasePagination
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from itempath.api.arguments import Arguments
 from itempath.api.filters import BooleanFilter, IntegerFilter
-from itempath.api.http import etag
-from itempath.api.rows import RowSerializer, state_of
-from itempath.api.statements import Row, Statement, page_statement
+from itempath.api.http import JSONAnswer, etag
+from itempath.api.rows import RowSerializer, states_of
+from itempath.api.statements import Row, Statement
 
 DEFAULT_LIMIT = 1000
+INTEGER = IntegerFilter("")
+BOOLEAN = BooleanFilter("")
 LARGEST = BigIntegerField.MAX_BIGINT
-# Characters: clients refuse longer header lines. Arguments from a large body make no link.
-MAX_LINK = 8_000
 
 
 class Window(NamedTuple):
@@ -48,7 +46,7 @@ def read_integer(arguments: Arguments, name: str, default: int, least: int, most
     if not pairs:
         return default
     try:
-        value = IntegerFilter(name).parse(pairs[-1].text)
+        value = INTEGER.parse(pairs[-1].text)
     except ValueError:
         value = least - 1
     if least <= value <= most:
@@ -60,9 +58,9 @@ def read_integer(arguments: Arguments, name: str, default: int, least: int, most
 def read_count_only(arguments: Arguments) -> bool:
     pairs = arguments.take_control("countonly")
     try:
-        return bool(pairs) and BooleanFilter("").parse(pairs[-1].text)
+        return bool(pairs) and BOOLEAN.parse(pairs[-1].text)
     except ValueError:
-        arguments.refuse(pairs[-1], f"{BooleanFilter.accepted}.")
+        arguments.refuse(pairs[-1], f"{BOOLEAN.accepted}.")
         return False
 
 
@@ -87,17 +85,16 @@ class Page:
         kept = rows[: self.left]
         self.left -= len(kept)
         self.has_next = len(rows) > len(kept)
-        self.states += map(state_of, kept)
+        self.states += states_of(kept)
         if kept:
             self.parts.append(orjson.dumps(serializer_class.records(kept))[1:-1])
 
     @property
-    def body(self) -> bytes:
-        return b"[" + b",".join(self.parts) + b"]"
-
-    @property
     def tag(self) -> str:
         return tag_of_page(",".join(self.states), has_next=self.has_next)
+
+    def answer(self) -> JSONAnswer:
+        return JSONAnswer(b"[" + b",".join(self.parts) + b"]", self.tag)
 
 
 def read_tag(statement: Statement, limit: int) -> str:
@@ -113,21 +110,7 @@ def tag_of_page(states: str, *, has_next: bool) -> str:
 
 
 class Pagination(BasePagination):
-    """Cuts a list by `page` and `limit` and links the next page in the `Link` header; the body stays a bare array."""
-
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        self.arguments: Arguments = view.arguments
-        self.window: Window = view.window
-        self.address = request.build_absolute_uri(request.path)
-        statement = page_statement(view.serializer_class.page, queryset, self.window.rows)
-        return Page.read(statement, self.window.limit, view.serializer_class)
-
-    def get_paginated_response(self, page: Page) -> Response:
-        response = Response(page.body, headers={"ETag": page.tag})
-        query = self.arguments.query(page=str(self.window.page + 1))
-        if page.has_next and len(query) <= MAX_LINK:
-            response["Link"] = f'<{self.address}?{query}>; rel="next"'
-        return response
+    """Describes the arguments of pages; a viewset's `list` reads what they come to (`plans.py`)."""
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         integers = {

@@ -98,27 +98,27 @@ class RowSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def states(cls, queryset: QuerySet[Any], rows: slice) -> QuerySet[Any, Any]:
-        """Return the states of the same rows as `value`, as `state_of` writes them: all that a tag is made of."""
+        """Return the states of the same rows as `value`, as `states_of` writes them: all that a tag is made of."""
         state = Func(F("pk"), F(cls.version_path), template="%(expressions)s", arg_joiner=" || ':' || ", output_field=TextField())
         return queryset.values(value=state)[rows]
 
     @classmethod
     def records(cls, rows: Iterable[Row]) -> list[Record]:
-        layout = cls.layout()
-        if not layout.nested_name:
-            return [dict(zip(layout.names, row, strict=False)) for row in rows]
-        return [cls.nest(dict(zip(layout.names, row, strict=False)), row, layout) for row in rows]
-
-    @staticmethod
-    def nest(record: Record, row: Row, layout: Layout) -> Record:
-        if record[layout.nested_name] is not None:
-            record[layout.nested_name] = dict(zip(layout.nested_names, row[len(layout.names) :], strict=False))
-        return record
+        _, names, nested_name, nested_names, _ = cls.layout()
+        if not nested_name:
+            return [dict(zip(names, row, strict=False)) for row in rows]
+        first, place, found = len(names), names.index(nested_name), []
+        for row in rows:
+            record = dict(zip(names, row, strict=False))
+            if row[place] is not None:
+                record[nested_name] = dict(zip(nested_names, row[first:], strict=False))
+            found.append(record)
+        return found
 
     def to_representation(self, row: Row) -> Record:
         return self.records([row])[0]
 
 
-def state_of(row: Row) -> str:
-    """Return what tells two states of a record apart: its id and its version."""
-    return f"{row[0]}:{row[-1]}"
+def states_of(rows: Iterable[Row]) -> list[str]:
+    """Return what tells two states of each record apart: its id and its version."""
+    return [f"{row[0]}:{row[-1]}" for row in rows]

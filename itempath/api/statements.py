@@ -1,7 +1,7 @@
 """Queries that are compiled once: Django takes longer to write the SQL of a page than PostgreSQL to answer it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
@@ -10,7 +10,6 @@ from django.db.models import Model, QuerySet
 
 Row = tuple[Any, ...]
 Select = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
-Cut = Callable[[QuerySet[Any], slice], QuerySet[Any, Row]]
 
 # Rows that are in Python at once: a page of 20,000 takes no more memory than its answer.
 BATCH = 1000
@@ -42,8 +41,10 @@ class Statement(NamedTuple):
             return
         with connection.cursor() as cursor:
             cursor.execute(self.sql, self.params)
-            while rows := cursor.fetchmany(BATCH):
+            rows = cursor.fetchmany(BATCH)
+            while rows:
                 yield [self.convert(row) for row in rows] if self.converters else rows
+                rows = cursor.fetchmany(BATCH) if len(rows) == BATCH else []
 
     def joined(self) -> "Statement":
         """Return a statement of one row and column: the `value`s of this one's rows, with commas between."""
@@ -58,13 +59,6 @@ class Statement(NamedTuple):
         return tuple(values)
 
 
-def page_statement(cut: Cut, queryset: QuerySet[Any], rows: slice) -> Statement:
-    """Return the statement for some rows of a sorted queryset."""
-    if is_narrowed(queryset):
-        return Statement.of(cut(queryset, rows))
-    return page_of_all(cut, queryset.model, tuple(queryset.query.order_by), rows.start, rows.stop)  # type: ignore[arg-type]  # a class can be hashed
-
-
 def row_statement(select: Select, queryset: QuerySet[Any], pk: int) -> Statement:
     """Return the statement for the row with a primary key."""
     if is_narrowed(queryset):
@@ -74,12 +68,6 @@ def row_statement(select: Select, queryset: QuerySet[Any], pk: int) -> Statement
 
 def is_narrowed(queryset: QuerySet[Any]) -> bool:
     return bool(queryset.query.where or queryset.query.annotations)
-
-
-# What polling clients ask for, again and again: the same pages and rows, without a filter.
-@lru_cache(maxsize=1000)
-def page_of_all(cut: Cut, model: type[Model], order: Sequence[Any], start: int, stop: int) -> Statement:
-    return Statement.of(cut(model._default_manager.order_by(*order), slice(start, stop)))
 
 
 @cache

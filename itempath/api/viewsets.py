@@ -2,18 +2,19 @@
 
 from typing import Any
 
+import orjson
 from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseNotModified
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.status import HTTP_304_NOT_MODIFIED
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from itempath.api.arguments import Arguments, header_list
-from itempath.api.http import etag, holds
-from itempath.api.pagination import LARGEST, Pagination, Window, read_tag, read_window
-from itempath.api.rows import RowSerializer, state_of
-from itempath.api.statements import Row, page_statement, row_statement
+from itempath.api.arguments import Arguments, header_list, sent
+from itempath.api.http import JSONAnswer, etag, holds
+from itempath.api.pagination import LARGEST, Page, Pagination, read_tag
+from itempath.api.plans import Plan, plan_of
+from itempath.api.rows import RowSerializer, states_of
+from itempath.api.statements import Row, row_statement
 
 # Of an id in a path, zeros before it included.
 MAX_DIGITS = 40
@@ -26,43 +27,49 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
     """
 
     lookup_value_regex = "[0-9]+"
+    queryset: QuerySet[Any]
     serializer_class: type[RowSerializer]
     paginator: Pagination
     arguments: Arguments
-    window: Window
 
     @property
     def default_response_headers(self) -> dict[str, str]:
         return super().default_response_headers | {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        self.arguments = Arguments.of(request)
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the class's own queryset: it is only narrowed and sorted, which copies it, and never evaluated."""
+        return self.queryset
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        queryset = self.filter_queryset(self.get_queryset())
-        self.window = read_window(self.arguments)
-        self.check_arguments()
-        if self.window.count_only:
-            return self.answer_count(queryset.count())
-        return self.held_page(queryset) or self.get_paginated_response(self.paginate_queryset(queryset))
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # written without a renderer
+        plan = plan_of(self)
+        if plan.ignored:
+            self.headers["X-Ignored-Parameters"] = plan.ignored
+        if plan.window.count_only:
+            return self.answer_count(plan.queryset.count())
+        return self.held_page(plan) or self.answer_page(plan)
 
-    def answer_count(self, count: int) -> Response:
+    def answer_count(self, count: int) -> HttpResponse:
         tag = etag(b"count", str(count).encode())
-        return self.held(tag) or Response({"count": count}, headers={"ETag": tag})
+        return self.held(tag) or JSONAnswer(orjson.dumps({"count": count}), tag)
 
-    def held_page(self, queryset: QuerySet[Any]) -> Response | None:
+    def held_page(self, plan: Plan) -> HttpResponse | None:
         """Return a 304 if the client holds the page already: the states of its rows tell."""
         if "HTTP_IF_NONE_MATCH" not in self.request.META:
             return None
-        statement = page_statement(self.serializer_class.states, queryset, self.window.rows)
-        return self.held(read_tag(statement.joined(), self.window.limit))
+        return self.held(read_tag(plan.states, plan.window.limit))
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.check_arguments()
+    def answer_page(self, plan: Plan) -> HttpResponse:
+        page = Page.read(plan.rows, plan.window.limit, self.serializer_class)
+        answer = page.answer()
+        if page.has_next and plan.next_query:
+            answer["Link"] = f'<{self.request.build_absolute_uri(self.request.path)}?{plan.next_query}>; rel="next"'
+        return answer
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # as above
+        self.read_arguments()
         row = self.find_row(kwargs["pk"])
-        tag = etag(b"one", state_of(row).encode())
-        return self.held(tag) or Response(self.serializer_class.records([row])[0], headers={"ETag": tag})
+        tag = etag(b"one", *(state.encode() for state in states_of([row])))
+        return self.held(tag) or JSONAnswer(orjson.dumps(self.serializer_class.records([row])[0]), tag)
 
     def find_row(self, pk: str) -> Row:
         """Return a row of the queryset. Raises `NotFound`."""
@@ -73,12 +80,15 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
             return batch[0]
         raise NotFound
 
-    def check_arguments(self) -> None:
-        """Refuse what is wrong with the arguments, and name those that nothing took."""
-        self.arguments.check()
-        if ignored := self.arguments.ignored():
+    def read_arguments(self) -> None:
+        """Name the arguments of a call that takes none, or refuse them if the client asked for that."""
+        if not any(sent(self.request._request)):
+            return
+        arguments = Arguments.of(self.request)
+        arguments.check()
+        if ignored := arguments.ignored():
             self.headers["X-Ignored-Parameters"] = header_list(ignored)
 
-    def held(self, tag: str) -> Response | None:
+    def held(self, tag: str) -> HttpResponse | None:
         """Return a 304 if the client holds the answer that `tag` stands for."""
-        return Response(status=HTTP_304_NOT_MODIFIED, headers={"ETag": tag}) if holds(self.request, tag) else None
+        return HttpResponseNotModified(headers={"ETag": tag}) if holds(self.request, tag) else None

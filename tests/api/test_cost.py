@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from connections.models import Connection
+from itempath.api.plans import kept
 from logs.models import ConnectionLog
 from tests.api import PATH, ids
 from tests.conftest import ROOT
@@ -100,13 +101,49 @@ def test_a_large_page_takes_little_more_memory_than_its_text(api, many):
     assert peak < 2.5 * len(body) + 3_000_000
 
 
-def test_the_same_page_is_compiled_once(api, many, monkeypatch):
-    from itempath.api.statements import page_of_all
+@pytest.fixture
+def compiled(monkeypatch):
+    """Return a list that grows with each queryset that is compiled."""
+    from itempath.api.statements import Statement
 
-    page_of_all.cache_clear()
+    found, of = [], Statement.of
+    monkeypatch.setattr(Statement, "of", lambda queryset: found.append(queryset) or of(queryset))
+    return found
+
+
+def test_the_same_page_is_compiled_once(api, many, compiled):
     for _ in range(3):
-        assert len(ids(api.get(f"{PATH}?limit=7&page=1"))) == 7
-    assert page_of_all.cache_info().misses == 1
+        assert len(ids(api.get(f"{PATH}?limit=7&page=1&status=0"))) == 7
+    assert len(compiled) == 1
+
+
+def test_a_page_by_a_word_for_a_date_is_compiled_anew(api, many, compiled):
+    """In a query string the word may be escaped, and in a body, too."""
+    for query in ("creationDate=[lt]now", "creationDate=[lt]%6Eow", "lastCheck=[gte]LastWeek", "creationDate=[or]today;yesterday"):
+        for _ in range(2):
+            api.get(f"{PATH}?{query}")
+    for _ in range(2):
+        api.generic("GET", PATH, '{"creationDate": "[lt]\\u006eow"}', content_type="application/json")
+    assert len(compiled) == 8 + 2
+
+
+def test_arguments_of_any_source_make_pages_of_their_own(api, many):
+    """What a page was planned for is all that its arguments are read from."""
+    body = {"content_type": "application/json"}
+    assert ids(api.get(PATH, {"limit": 1})) == [1]
+    assert ids(api.generic("GET", f"{PATH}?limit=1", '{"page": 1}', **body)) == [2]
+    assert ids(api.generic("GET", f"{PATH}?limit=1", '{"page": 2}', **body)) == [3]
+    assert api.get(f"{PATH}?limit=1&colour=red")["X-Ignored-Parameters"] == "colour"
+    assert api.get(f"{PATH}?limit=1&colour=red", headers={"Prefer": "handling=strict"}).status_code == 422
+    assert api.get(f"{PATH}?limit=1&colour=red").status_code == 200
+
+
+def test_long_arguments_are_not_kept(api, many):
+    kept.clear()
+    api.get(PATH, {"name": f"[or]{'x;' * 1000}"})
+    assert not kept
+    api.get(PATH, {"name": f"[or]{'x;' * 10}"})
+    assert len(kept) == 1
 
 
 # Those of other systems belong to the checks of connections; PostgreSQL's comes with DRF and the theme.
