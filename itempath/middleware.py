@@ -4,9 +4,12 @@ import logging
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from secrets import token_hex
+from random import getrandbits
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from itempath.scrubbing import forget
 
@@ -29,10 +32,19 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         forget()
-        request_id.set(sent if SANE_ID.fullmatch(sent) else token_hex(16))
+        request_id.set(sent if SANE_ID.fullmatch(sent) else f"{getrandbits(128):032x}")
         response = self.get_response(request)
         response["X-Request-ID"] = request_id.get()
         return response
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Leaves alone what has its `Vary` header already and goes to a client that takes no gzip, as most programs do."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
+        if response.get("Vary") == "Accept-Encoding" and "gzip" not in request.META.get("HTTP_ACCEPT_ENCODING", ""):
+            return response
+        return super().process_response(request, response)
 
 
 class RequestIdFilter(logging.Filter):
