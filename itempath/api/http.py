@@ -1,7 +1,7 @@
 """HTTP as ItemPath's clients speak it: JSON whatever they accept, bodies that are bounded, tags on what they read."""
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
+from hashlib import sha256
 from typing import IO, Any
 
 import orjson
@@ -14,7 +14,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 # Part of every tag: raise it when the representation of unchanged records changes.
-REPRESENTATION = b"2"
+REPRESENTATION = "3"
 
 
 class JSONNegotiation(BaseContentNegotiation):
@@ -61,12 +61,10 @@ class JSONAnswer(HttpResponse):
         super().__init__(body, content_type=JSONRenderer.media_type, headers={"ETag": tag})
 
 
-def etag(*parts: bytes) -> str:
+def etag(*parts: str) -> str:
     """Return a weak tag for what `parts` tell apart."""
-    digest = blake2b(REPRESENTATION, digest_size=12)
-    for part in parts:
-        digest.update(part)
-    return f'W/"{digest.hexdigest()}"'
+    digest = sha256("/".join((REPRESENTATION, *parts)).encode())  # the quickest where the processor knows it
+    return f'W/"{digest.hexdigest()[:24]}"'
 
 
 def holds(request: Request, tag: str) -> bool:

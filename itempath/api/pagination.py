@@ -11,7 +11,7 @@ from rest_framework.pagination import BasePagination
 from itempath.api.arguments import Arguments
 from itempath.api.filters import BooleanFilter, IntegerFilter
 from itempath.api.http import JSONAnswer, etag
-from itempath.api.rows import RowSerializer, states_of
+from itempath.api.rows import RowSerializer
 from itempath.api.statements import Row, Statement
 
 DEFAULT_LIMIT = 1000
@@ -65,11 +65,12 @@ def read_count_only(arguments: Arguments) -> bool:
 
 
 class Page:
-    """What a list call answers: the records as JSON, and their states, which its tag is made of."""
+    """What a list call answers: the records as JSON, and their ids and states, which its tag is made of."""
 
     def __init__(self, limit: int) -> None:
         self.left = limit
         self.has_next = False
+        self.keys: list[str] = []
         self.states: list[str] = []
         self.parts: list[bytes] = []
 
@@ -85,13 +86,14 @@ class Page:
         kept = rows[: self.left]
         self.left -= len(kept)
         self.has_next = len(rows) > len(kept)
-        self.states += states_of(kept)
+        self.keys += [str(row[0]) for row in kept]
+        self.states += [str(row[-1]) for row in kept]
         if kept:
             self.parts.append(orjson.dumps(serializer_class.records(kept))[1:-1])
 
     @property
     def tag(self) -> str:
-        return tag_of_page(",".join(self.states), has_next=self.has_next)
+        return tag_of_page(",".join(self.keys), ",".join(self.states), has_next=self.has_next)
 
     def answer(self) -> JSONAnswer:
         return JSONAnswer(b"[" + b",".join(self.parts) + b"]", self.tag)
@@ -99,14 +101,15 @@ class Page:
 
 def read_tag(statement: Statement, limit: int) -> str:
     """Return the tag of the page whose states `statement` reads, joined by commas: its own, and that of one row more."""
-    [(found,)] = next(statement.batches(), [("",)])
-    states: str = found or ""  # null where there are no rows
-    has_next = states.count(",") >= limit
-    return tag_of_page(states.rpartition(",")[0] if has_next else states, has_next=has_next)
+    [found] = next(statement.batches(), [("", "")])
+    keys, states = (text or "" for text in found)  # null where there are no rows
+    if has_next := keys.count(",") >= limit:
+        keys, states = keys.rpartition(",")[0], states.rpartition(",")[0]
+    return tag_of_page(keys, states, has_next=has_next)
 
 
-def tag_of_page(states: str, *, has_next: bool) -> str:
-    return etag(states.encode(), b"more" if has_next else b"")
+def tag_of_page(keys: str, states: str, *, has_next: bool) -> str:
+    return etag(keys, states, "more" if has_next else "")
 
 
 class Pagination(BasePagination):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.db.models import F, Func, QuerySet, TextField
+from django.db.models import F, Func, QuerySet
 from django.db.models.expressions import Combinable
 from rest_framework import serializers
 
@@ -98,9 +98,8 @@ class RowSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def states(cls, queryset: QuerySet[Any], rows: slice) -> QuerySet[Any, Any]:
-        """Return the states of the same rows as `value`, as `states_of` writes them: all that a tag is made of."""
-        state = Func(F("pk"), F(cls.version_path), template="%(expressions)s", arg_joiner=" || ':' || ", output_field=TextField())
-        return queryset.values(value=state)[rows]
+        """Return `key` and `state` of the same rows, their ids and versions: all that a tag is made of."""
+        return queryset.values(key=F("pk"), state=F(cls.version_path))[rows]
 
     @classmethod
     def records(cls, rows: Iterable[Row]) -> list[Record]:
@@ -117,8 +116,3 @@ class RowSerializer(serializers.Serializer[Any]):
 
     def to_representation(self, row: Row) -> Record:
         return self.records([row])[0]
-
-
-def states_of(rows: Iterable[Row]) -> list[str]:
-    """Return what tells two states of each record apart: its id and its version."""
-    return [f"{row[0]}:{row[-1]}" for row in rows]

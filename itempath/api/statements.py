@@ -47,9 +47,10 @@ class Statement(NamedTuple):
                 rows = cursor.fetchmany(BATCH) if len(rows) == BATCH else []
 
     def joined(self) -> "Statement":
-        """Return a statement of one row and column: the `value`s of this one's rows, with commas between."""
+        """Return a statement of one row: the `key`s of this one's rows, and their `state`s, with commas between."""
         join = JOIN[connection.vendor]
-        return self._replace(sql=self.sql and f"SELECT {join}(value, ',') FROM ({self.sql}) AS page")  # noqa: S608  # compiled
+        columns = f"{join}(CAST(key AS text), ','), {join}(CAST(state AS text), ',')"
+        return self._replace(sql=self.sql and f"SELECT {columns} FROM ({self.sql}) AS page")  # noqa: S608  # compiled
 
     def convert(self, row: Row) -> Row:
         values = list(row)

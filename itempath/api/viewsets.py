@@ -13,7 +13,7 @@ from itempath.api.arguments import Arguments, header_list, sent
 from itempath.api.http import JSONAnswer, etag, holds
 from itempath.api.pagination import LARGEST, Page, Pagination, read_tag
 from itempath.api.plans import Plan, plan_of
-from itempath.api.rows import RowSerializer, states_of
+from itempath.api.rows import RowSerializer
 from itempath.api.statements import Row, row_statement
 
 # Of an id in a path, zeros before it included.
@@ -49,7 +49,7 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
         return self.held_page(plan) or self.answer_page(plan)
 
     def answer_count(self, count: int) -> HttpResponse:
-        tag = etag(b"count", str(count).encode())
+        tag = etag("count", str(count))
         return self.held(tag) or JSONAnswer(orjson.dumps({"count": count}), tag)
 
     def held_page(self, plan: Plan) -> HttpResponse | None:
@@ -68,7 +68,7 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # as above
         self.read_arguments()
         row = self.find_row(kwargs["pk"])
-        tag = etag(b"one", *(state.encode() for state in states_of([row])))
+        tag = etag("one", str(row[0]), str(row[-1]))
         return self.held(tag) or JSONAnswer(orjson.dumps(self.serializer_class.records([row])[0]), tag)
 
     def find_row(self, pk: str) -> Row:
