@@ -42,6 +42,8 @@ class Migration(migrations.Migration):
             name="Connection",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                # In front: PostgreSQL walks over each wider column to one behind it, and a held list is told by nothing else.
+                ("version", models.BigIntegerField(editable=False)),
                 ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ("name", models.CharField(max_length=255)),
                 ("type", models.CharField(max_length=100)),
@@ -81,7 +83,6 @@ class Migration(migrations.Migration):
                 ("creation_date", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("last_check", models.DateTimeField(editable=False, null=True)),
                 ("integration_count", models.PositiveIntegerField(default=0, editable=False)),
-                ("version", models.BigIntegerField(editable=False)),
                 ("demo", models.BooleanField(default=False, editable=False)),
                 (
                     "is_testable",
