@@ -16,7 +16,7 @@ from itempath.api.statements import Statement
 if TYPE_CHECKING:
     from itempath.api.viewsets import ResourceViewSet
 
-MOST = 1000
+MOST = 256
 # Characters of arguments; longer ones are rare and read anew each time.
 MAX_KEPT = 2_000
 # Characters: clients refuse longer header lines. Arguments from a large body make no link.
@@ -41,7 +41,7 @@ class Plan:
 
     @cached_property
     def states(self) -> Statement:
-        """Return the statement of one row and column: the states of the page, joined."""
+        """Return the statement of one row: the ids and versions of the page, joined."""
         return Statement.of(self.serializer_class.states(self.queryset, self.window.rows)).joined()
 
 

@@ -64,7 +64,7 @@ def row_statement(select: Select, queryset: QuerySet[Any], pk: int) -> Statement
     """Return the statement for the row with a primary key."""
     if is_narrowed(queryset):
         return Statement.of(select(queryset.filter(pk=pk)))
-    return row_of_all(select, queryset.model)._replace(params=(pk,))  # type: ignore[arg-type]  # as above
+    return row_of_all(select, queryset.model)._replace(params=(pk,))  # type: ignore[arg-type]  # a class can be hashed
 
 
 def is_narrowed(queryset: QuerySet[Any]) -> bool:

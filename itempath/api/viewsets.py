@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 from django.db.models import QuerySet
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -35,6 +36,11 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
     @property
     def default_response_headers(self) -> dict[str, str]:
         return super().default_response_headers | {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        del self.response  # view and request know each other: a large answer would stay until the garbage collector comes
+        return response
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the class's own queryset: it is only narrowed and sorted, which copies it, and never evaluated."""

@@ -1,15 +1,19 @@
 """What a call costs, in counts that no machine and no neighbour changes: queries, rows, bytes, Python calls, memory."""
 
 import cProfile
+import gc
 import pstats
 import subprocess
 import sys
 import tracemalloc
+import weakref
 
 import pytest
 from django.db import connection
+from rest_framework.test import APIRequestFactory
 
 from connections.models import Connection
+from connections.views import ConnectionViewSet
 from itempath.api.plans import kept
 from logs.models import ConnectionLog
 from tests.api import PATH, ids
@@ -99,6 +103,20 @@ def test_a_large_page_takes_little_more_memory_than_its_text(api, many):
         tracemalloc.stop()
     # One batch of rows and records, and the text in parts and as a whole.
     assert peak < 2.5 * len(body) + 3_000_000
+
+
+def test_an_answer_is_gone_when_it_was_sent(api, many):
+    """Not only when the garbage collector comes: large ones would add up."""
+    request = APIRequestFactory().get(PATH, **api._credentials)
+    gc.disable()
+    try:
+        answer = ConnectionViewSet.as_view({"get": "list"})(request)
+        assert answer.status_code == 200
+        gone = weakref.ref(answer)
+        del answer
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.fixture
