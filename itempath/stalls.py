@@ -12,6 +12,10 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
+# Seconds. The server takes a process that ends sooner for one that cannot start, and gives up.
+YOUTH = 6
+started = time.monotonic()
+
 # When each thread that waits for a client began to, by the thread.
 since: dict[int, float] = {}
 
@@ -45,5 +49,5 @@ def end_when_stalled() -> None:
 
 def is_stalled() -> bool:
     """Say whether every thread waits, the last one for too long already."""
-    starts = list(since.values())
-    return len(starts) >= settings.WEB_THREADS and max(starts) <= time.monotonic() - settings.BODY_TIMEOUT
+    starts, now = list(since.values()), time.monotonic()
+    return len(starts) >= settings.WEB_THREADS and now - max(starts) >= settings.BODY_TIMEOUT and now - started >= YOUTH

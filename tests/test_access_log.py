@@ -39,7 +39,7 @@ def test_each_request_is_one_line_of_json(lines, curl):
     assert first["request_id"] == "job-7"
     assert first["level"] == "INFO"
     assert 0 < first["milliseconds"] < 60_000
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", first["time"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", first["time"])
 
 
 @pytest.mark.live

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -168,6 +169,25 @@ def test_a_stalled_client_leaves_the_other_threads_alone(new_server, stalled, tm
     client.sendall(b" " * 99)
     assert client.recv(12) == b"HTTP/1.1 415"
     assert "replaced" not in (tmp_path / "errors-0.log").read_text("utf-8")
+
+
+def test_clients_that_stall_again_and_again_do_not_end_the_server(new_server, stalled):
+    """The server gives up on a process that ends within seconds of its start."""
+    server = new_server(BODY_TIMEOUT="1")
+    for _ in range(40):
+        with suppress(ConnectionError):  # while a process is replaced
+            stalled(server)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+
+
+@pytest.mark.parametrize("rest", [b"", b'5\r\n{"usr\r\n'])
+def test_a_body_that_ends_too_soon_is_refused(rest, server, stalled):
+    """A form without its last fields would empty them."""
+    chunked = b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    client = stalled(server, chunked + rest) if rest else stalled(server)
+    client.shutdown(socket.SHUT_WR)
+    assert client.recv(12) == (b"HTTP/1.1 411" if rest else b"HTTP/1.1 400")
 
 
 def test_a_client_that_reads_slowly_holds_nothing(server, stalled):

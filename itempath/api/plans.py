@@ -48,10 +48,13 @@ class Plan:
 def make_plan(view: "ResourceViewSet") -> Plan:
     """Read and check the arguments of a list call. Raises `ParseError` (400) and `Unprocessable` (422)."""
     view.arguments = arguments = Arguments.of(view.request)
-    queryset = view.filter_queryset(view.get_queryset())
+    found = view.get_queryset()
+    queryset = view.filter_queryset(found)
     window = read_window(arguments)
     arguments.check()
-    return Plan(arguments, queryset, window, view.serializer_class)
+    plan = Plan(arguments, queryset, window, view.serializer_class)
+    plan.lasts &= found is view.queryset  # not what a resource scopes by its caller
+    return plan
 
 
 kept: LRUCache[tuple[Any, ...], Plan] = LRUCache(MOST)

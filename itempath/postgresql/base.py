@@ -25,7 +25,7 @@ class DatabaseOperations(operations.DatabaseOperations):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Checks the health of a connection that was idle, not of one that answered within the last second.
+    """Checks the health of a connection at most once a second.
 
     Django asks before every request, which is a fifth of what a small one costs.
     """

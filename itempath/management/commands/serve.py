@@ -102,6 +102,7 @@ class Command(BaseCommand):
             *life,
             *clients,
             "--interface=wsgi",
+            "--http=1",  # bodies of HTTP/2 may come without any sign of them in the headers
             "--no-ws",
             "--log-level=warning",
             "itempath.wsgi:application",
