@@ -145,6 +145,12 @@ def wait_for(base: str, process: subprocess.Popen[str]) -> None:
     raise AssertionError("the server does not answer")
 
 
+def children(pid: int) -> list[int]:
+    """Return the server processes, without Python's own helper for shared resources."""
+    found = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if "resource_tracker" not in line and "defunct" not in line]
+
+
 def start_server(environment: dict[str, str], log: Path) -> Server:
     environment = {**os.environ, "DEMO": "1", "PORT": str(free_port()), **environment}
     with log.open("w") as errors:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.conftest import free_port
+from tests.conftest import children, free_port
 
 pytestmark = pytest.mark.live
 
@@ -200,12 +200,6 @@ def test_a_killed_process_is_replaced(new_server):
     until(lambda: len(set(children(server.process.pid)) - set(workers)) == 2)
     until(lambda: answers(server))
     assert ask(server)[0] == 200
-
-
-def children(pid):
-    """Return the server processes, without Python's own helper for shared resources."""
-    found = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "resource_tracker" not in line and "defunct" not in line]
 
 
 def answers(server):

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import ROOT, free_port, stop_server, wait_for
+from bench import memory
+from tests.conftest import ROOT, children, free_port, stop_server, wait_for
 from tests.conftest import Server as RunningServer
 
 pytestmark = pytest.mark.live
@@ -150,35 +151,103 @@ def get(server, path="/healthz", timeout=20.0):
         connection.close()
 
 
-def test_a_client_that_stalls_in_a_body_holds_the_process_for_seconds_only(new_server, stalled, tmp_path):
-    server = new_server(BODY_TIMEOUT="2")
-    stalled(server)
-    time.sleep(0.5)
-    with pytest.raises((TimeoutError, ConnectionError)):
-        get(server, timeout=0.5)  # the only thread waits for the client
-    wait_for(server.base, server.process)
-    assert get(server) == 200
-    assert "it is replaced" in (tmp_path / "errors-0.log").read_text("utf-8")
+LOGIN = b"POST /api/users/login HTTP/1.1\r\nHost: localhost\r\n"
+BUNDLE = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+STALLS = {
+    "nothing": b"",
+    "half a head": b"GET /api/connections HTTP/1.1\r\nHost: loc",
+    "half a body": LOGIN + b"Content-Length: 5000000\r\n\r\n{",
+    "half of the chunks": LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "half a form": b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nusername=x",
+    "a reader that does not read": BUNDLE * 8,
+}
 
 
-def test_a_stalled_client_leaves_the_other_threads_alone(new_server, stalled, tmp_path):
-    server = new_server(BODY_TIMEOUT="1", WEB_THREADS="2")
-    client = stalled(server)
-    time.sleep(3)
-    assert get(server) == 200
-    client.sendall(b" " * 99)
-    assert client.recv(12) == b"HTTP/1.1 415"
-    assert "replaced" not in (tmp_path / "errors-0.log").read_text("utf-8")
+def read_all(client):
+    """Return everything that the server still sends before it closes the connection."""
+    return b"".join(iter(lambda: client.recv(65_536), b""))
 
 
-def test_clients_that_stall_again_and_again_do_not_end_the_server(new_server, stalled):
-    """The server gives up on a process that ends within seconds of its start."""
+@pytest.mark.parametrize("framing", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"])
+def test_a_body_that_does_not_come_is_refused_and_its_connection_closed(framing, new_server, stalled):
     server = new_server(BODY_TIMEOUT="1")
-    for _ in range(40):
-        with suppress(ConnectionError):  # while a process is replaced
-            stalled(server)
-        time.sleep(0.5)
-        assert server.process.poll() is None
+    answer = read_all(stalled(server, LOGIN + framing))
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert answer.endswith(b'{"msg":"The body did not come within 1 seconds.","errors":[]}')
+
+
+@pytest.mark.parametrize("kind", STALLS)
+def test_clients_that_stall_hold_nobody_up(kind, new_server, stalled):
+    """One thread of each kind serves everyone."""
+    server = new_server()
+    workers = children(server.process.pid)
+    for _ in range(50):
+        stalled(server, STALLS[kind])
+    for _ in range(20):
+        assert get(server, timeout=5) == 200
+        assert post(server, b'{"username": "x"}') == 422
+    assert children(server.process.pid) == workers
+
+
+def post(server, body):
+    connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=5)
+    try:
+        connection.request("POST", "/api/users/login", body, {"Content-Type": "application/json"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_a_reader_does_not_wait_for_a_login(server, wire):
+    """A login is mostly the hash of a password; it runs beside the calls without a body."""
+    body = json.dumps({"username": "nobody", "password": "wrong"})
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(post, server, body)
+        answers = 0
+        while not login.done():
+            wire.request("GET", "/healthz")
+            wire.getresponse().read()
+            answers += 1
+    assert login.result() == 404
+    assert answers > 3
+
+
+def test_many_readers_that_do_not_read_take_no_memory(new_server, stalled):
+    server = new_server()
+    [worker] = children(server.process.pid)
+    get(server, "/static/itempath/admin.css")
+    before = memory.resident(worker)
+    for _ in range(100):
+        stalled(server, BUNDLE)
+    time.sleep(1)
+    assert get(server) == 200
+    assert memory.resident(worker) - before < 60  # MB; the file has 1.5
+
+
+def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(new_server):
+    server = new_server(TRUSTED_PROXIES="127.0.0.1", HTTPS="1")
+    connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)
+    headers = {"X_Forwarded_For": "203.0.113.7", "X_Forwarded_Proto": "https"}
+    connection.request("GET", "/api/connections", headers=headers)
+    assert connection.getresponse().status == 301  # to HTTPS, which nothing said it came by
+    connection.close()
+
+
+def test_a_part_of_a_file_and_its_tag(server, wire):
+    path = "/static/itempath/admin.css"
+    wire.request("GET", path)
+    whole = wire.getresponse()
+    content = whole.read()
+    assert content == (ROOT / "itempath/static/itempath/admin.css").read_bytes()
+    wire.request("GET", path, headers={"Range": "bytes=3-9"})
+    part = wire.getresponse()
+    assert (part.status, part.read()) == (206, content[3:10])
+    wire.request("GET", path, headers={"If-Modified-Since": whole.headers["Last-Modified"]})
+    unchanged = wire.getresponse()
+    assert (unchanged.status, unchanged.read()) == (304, b"")
+    wire.request("HEAD", path)
+    head = wire.getresponse()
+    assert (head.status, head.read(), head.headers["Content-Length"]) == (200, b"", str(len(content)))
 
 
 @pytest.mark.parametrize("rest", [b"", b'5\r\n{"usr\r\n'])
@@ -188,15 +257,6 @@ def test_a_body_that_ends_too_soon_is_refused(rest, server, stalled):
     client = stalled(server, chunked + rest) if rest else stalled(server)
     client.shutdown(socket.SHUT_WR)
     assert client.recv(12) == (b"HTTP/1.1 411" if rest else b"HTTP/1.1 400")
-
-
-def test_a_client_that_reads_slowly_holds_nothing(server, stalled):
-    """Half a megabyte more than socket buffers take, from the page of the API's description."""
-    bundle = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    for _ in range(5):
-        stalled(server, bundle * 8)
-    time.sleep(1)
-    assert get(server, timeout=5) == 200
 
 
 def test_a_second_run_prints_no_password_and_a_new_key(new_server, curl):

@@ -3,7 +3,6 @@ import secrets
 import socket
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,13 +16,9 @@ from accounts.models import ApiKey, User
 from accounts.roles import Role
 from connections.demo import DEMO_READER, has_demo, load_demo
 from connections.models import Connection
+from itempath.environment import BASE_DIR
 from workitems import demo as work_items
 from workitems.models import Organization
-
-# Open connections of each server process; idle ones count, and one more would wait for another to close.
-CLIENTS = 4096
-# Seconds for the calls in hand when the server stops. A process that was only starting misses the signal and needs the end.
-GRACE = 10
 
 DEMO_ADMIN = "admin"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to
@@ -90,24 +85,10 @@ class Command(BaseCommand):
 
     def serve(self) -> None:
         """Become the server process. Its errors and the application's go to standard error."""
-        server = str(Path(sys.executable).with_name("granian"))
-        address = [f"--host={settings.HOST}", f"--port={settings.PORT}"]
-        processes = [f"--workers={settings.WEB_CONCURRENCY}", f"--blocking-threads={settings.WEB_THREADS}"]
-        life = ["--respawn-failed-workers", f"--workers-kill-timeout={GRACE}"]
-        clients = [f"--backlog={CLIENTS}", f"--backpressure={CLIENTS}", "--http1-header-read-timeout=60000"]
-        command = [
-            server,
-            *address,
-            *processes,
-            *life,
-            *clients,
-            "--interface=wsgi",
-            "--http=1",  # bodies of HTTP/2 may come without any sign of them in the headers
-            "--no-ws",
-            "--log-level=warning",
-            "itempath.wsgi:application",
-        ]
-        os.execv(server, command)  # noqa: S606  # no shell is wanted
+        # By `-m`, Python would look for modules in the current folder alone.
+        path = os.pathsep.join([str(BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "PYTHONPATH": path}
+        os.execve(sys.executable, [sys.executable, "-m", "itempath.server"], environment)  # noqa: S606  # no shell is wanted
 
     def require_free_port(self) -> None:
         """Refuse a port that is taken: the server would share it, and each call would reach one of the two."""

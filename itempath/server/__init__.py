@@ -1,0 +1,1 @@
+"""The server: Granian's HTTP, bodies that are read beside the application, and a supervisor of the processes."""
