@@ -49,7 +49,7 @@ class Supervisor(MPServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.main_loop_interrupt = Interrupt()
+        self.main_loop_interrupt = Interrupt()  # type: ignore[assignment]  # what is used of an event
 
 
 def main() -> None:

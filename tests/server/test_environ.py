@@ -1,5 +1,6 @@
 """What the application is told of a request, and how its answer reaches the server."""
 
+import os
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -50,9 +51,7 @@ def test_the_parts_of_a_request():
 
 def test_nothing_of_the_process_environment_is_in_it():
     """Error pages show the environ; the process has keys in its own."""
-    assert not [
-        name for name in make_environ(scope(), b"") if name.startswith(("SECRET", "CONNECTION", "PATH_", "HOME")) and name != "PATH_INFO"
-    ]
+    assert not os.environ.keys() & make_environ(scope(), b"").keys()
 
 
 class Proto:
