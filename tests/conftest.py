@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -149,6 +150,15 @@ def children(pid: int) -> list[int]:
     """Return the server processes, without Python's own helper for shared resources."""
     found = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False).stdout
     return [int(line.split()[0]) for line in found.splitlines() if "resource_tracker" not in line and "defunct" not in line]
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Wait for `condition` to return something, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+    return found
 
 
 def start_server(environment: dict[str, str], log: Path) -> Server:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.conftest import children, free_port
+from tests.conftest import children, free_port, until
 
 pytestmark = pytest.mark.live
 
@@ -44,14 +44,6 @@ def ask(server, path="/api/connections?limit=2", method="GET", body=None):
 def login(server):
     body = json.dumps({"username": "admin", "password": server.admin_password})
     return ask(server, "/api/users/login", "POST", body)
-
-
-def until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-    return found
 
 
 class PostgreSQL:

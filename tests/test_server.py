@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench import memory
-from tests.conftest import ROOT, children, free_port, stop_server, wait_for
+from tests.conftest import ROOT, children, free_port, stop_server, until, wait_for
 from tests.conftest import Server as RunningServer
 
 pytestmark = pytest.mark.live
@@ -187,6 +187,27 @@ def test_clients_that_stall_hold_nobody_up(kind, new_server, stalled):
         assert get(server, timeout=5) == 200
         assert post(server, b'{"username": "x"}') == 422
     assert children(server.process.pid) == workers
+
+
+@pytest.mark.parametrize("kind", ["half a body", "half of the chunks", "half a form"])
+def test_nothing_is_left_of_a_body_that_did_not_come(kind, new_server, stalled):
+    server = new_server(BODY_TIMEOUT="1")
+    [worker] = children(server.process.pid)
+    get(server)
+    before = len(os.listdir(f"/proc/{worker}/fd"))
+    for client in [stalled(server, STALLS[kind]) for _ in range(30)]:
+        assert read_all(client).startswith(b"HTTP/1.1 4")
+    until(lambda: len(os.listdir(f"/proc/{worker}/fd")) <= before)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_that_comes_byte_by_byte_is_one(method, server, stalled):
+    content = b'{"username": "x"}'
+    head = f"{method} /api/users/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    client = stalled(server, f"{head}Content-Length: {len(content)}\r\n\r\n".encode())
+    for byte in content:
+        client.sendall(bytes([byte]))
+    assert client.recv(12) == (b"HTTP/1.1 405" if method == "GET" else b"HTTP/1.1 422")
 
 
 def post(server, body):

@@ -3,6 +3,7 @@
 Takes its settings from the environment, as everything does. `manage.py serve` becomes this.
 """
 
+import signal
 from queue import SimpleQueue
 from typing import Any
 
@@ -71,6 +72,8 @@ def main() -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=SHUTDOWN_TIMEOUT,
     ).serve(spawn_target=run_worker)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # it ends already, and as it should
 
 
 if __name__ == "__main__":

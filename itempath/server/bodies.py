@@ -1,12 +1,11 @@
-"""Bodies of requests: read by the event loop, in bounded time and memory, so that a slow client holds no thread."""
+"""What is taken of a request's body: in bounded time, memory and work, however its client sends it."""
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from granian._granian import RSGIHeaders, RSGIHTTPProtocol
+    from granian._granian import RSGIHeaders
 
 # Bytes of each body that are always taken: logins come through while large bodies wait.
 FREE = 16_384
@@ -19,7 +18,7 @@ MAX_PARTS = 300
 # After a part of fewer bytes the next one is waited for, so that what comes meanwhile comes together: no body whose
 # length is known reaches `MAX_PARTS`. In chunks nothing comes together, and a pause would only be a delay.
 SMALL_PART = 4096
-PAUSE = 0.025  # seconds
+PAUSE = 0.04  # seconds
 
 
 class Refused(Exception):
@@ -49,72 +48,60 @@ def has_body(headers: "RSGIHeaders") -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-def announced_length(headers: "RSGIHeaders") -> int | None:
-    """Return the length of a body in bytes; `None` for one in chunks."""
-    return None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
-
-
 class Body:
-    """One body on its way. Holds a part of the budget for as long as its block lasts."""
+    """The parts of one body that came so far, and what they hold of the budget until `release`."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, headers: "RSGIHeaders", budget: Budget) -> None:
+        # In bytes, as announced; `None` for a body in chunks, which says no length.
+        self.length = None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
+        # One byte more than what is taken: Django then refuses the body as too large.
+        self.limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
         self.budget = budget
         self.parts: list[bytes] = []
-        self.size = 0
-        self.held = 0
-        self.limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
+        self.kept = self.seen = self.count = self.held = 0
 
-    def __enter__(self) -> Self:
-        return self
+    def add(self, part: bytes) -> bool:
+        """Take a part; return whether it was the last one. An empty part is the end, also one that came too soon.
 
-    def __exit__(self, *args: Any) -> None:
-        self.budget.left += self.held
-
-    async def read(self, proto: "RSGIHTTPProtocol", length: int | None) -> bytes:
-        """Return the body, or one byte more of it than what is taken: Django then refuses it as too large.
-
-        `length` is what the client announced, in bytes. Raises `Refused` if the body does not come within
-        `BODY_TIMEOUT` seconds (408), comes in too many chunks (413), or all bodies hold too much memory (503).
+        Raises `Refused` if all bodies hold too much memory (503), or this one comes in too many chunks (413).
         """
-        try:
-            async with asyncio.timeout(settings.BODY_TIMEOUT):
-                await self.collect(proto, length)
-        except TimeoutError:
-            if self.size < self.limit:  # else it is refused as too large, whatever was still to come
-                raise Refused(408, f"The body did not come within {settings.BODY_TIMEOUT} seconds.") from None
-        return b"".join(self.parts)[: self.limit]
+        self.seen, self.count = self.seen + len(part), self.count + 1
+        if part and not self.is_full:
+            self.keep(part)
+        return not part or self.seen == self.length or self.seen > self.limit + MAX_DROPPED or self.count > MAX_PARTS
 
-    async def collect(self, proto: "RSGIHTTPProtocol", length: int | None) -> None:
-        seen = count = 0
-        async for part in proto:
-            if not part:  # the end, also one that came too soon
-                return
-            seen, count = seen + len(part), count + 1
-            if self.size < self.limit:
-                self.keep(part, count)
-            if seen == length or seen > self.limit + MAX_DROPPED or count > MAX_PARTS:
-                return
-            if length is not None and len(part) < SMALL_PART:
-                await asyncio.sleep(PAUSE)
-
-    def keep(self, part: bytes, count: int) -> None:
-        if count > MAX_PARTS:
+    def keep(self, part: bytes) -> None:
+        if self.count > MAX_PARTS:
             raise Refused(413, f"The body came in more than {MAX_PARTS} chunks.")
         self.parts.append(part)
-        self.size += len(part)
-        wanted = max(self.size - FREE, 0)
+        self.kept += len(part)
+        wanted = max(self.kept - FREE, 0)
         self.budget.take(wanted - self.held)
         self.held = wanted
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the body is too large: what still comes of it is dropped."""
+        return self.kept >= self.limit
 
-def refuse_incomplete(length: int | None, path: str, body: bytes) -> None:
-    """Refuse a body of which only a part came. Raises `Refused` (400, 411).
+    def pause_after(self, part: bytes) -> float:
+        """Return the seconds to wait before the next part is read."""
+        return PAUSE if self.length is not None and len(part) < SMALL_PART else 0
 
-    The server hands over the part of a body that came before its client went away like a whole one: a form without its
-    last fields would empty them. In chunks a part cannot be told from the whole, and only programs send such, JSON to
-    the API.
-    """
-    if length is None and not path.startswith("/api/"):
-        raise Refused(411, "A form needs a Content-Length.")
-    if length is not None and len(body) < min(length, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1):
-        raise Refused(400, "The body did not come whole.")
+    def content(self, path: str) -> bytes:
+        """Return the body of a request for `path`. Raises `Refused` (400, 411) if only a part of it came.
+
+        The server hands over the part of a body that came before its client went away like a whole one: a form without
+        its last fields would empty them. In chunks a part cannot be told from the whole, and only programs send such,
+        JSON to the API.
+        """
+        if self.length is None and not path.startswith("/api/"):
+            raise Refused(411, "A form needs a Content-Length.")
+        if self.length is not None and self.kept < min(self.length, self.limit):
+            raise Refused(400, "The body did not come whole.")
+        return b"".join(self.parts)[: self.limit]
+
+    def release(self) -> None:
+        """Give back what the body holds of the budget."""
+        self.budget.left += self.held
+        self.held = 0

@@ -59,5 +59,5 @@ def run_worker(
         http1_settings,
     )
     gateway = Gateway(application, loop)
-    worker.serve_mtr(Scheduler(loop, gateway, None, None, None), loop, shutdown)
+    worker.serve_mtr(Scheduler(loop, gateway, None, None, None), gateway, shutdown)
     loop.run_until_complete(stopped.wait())
