@@ -155,10 +155,10 @@ class Peers:
 
 
 class Registry:
-    """This project on a database of its own, with its defaults but for the limits on calls."""
+    """This project, or another checkout of it, on a database of its own, with its defaults but for the limits on calls."""
 
-    def __init__(self, database: str, logs: Path) -> None:
-        self.database, self.logs = database, logs
+    def __init__(self, database: str, logs: Path, folder: Path = ROOT) -> None:
+        self.database, self.logs, self.folder = database, logs, folder
         self.environment = {
             "ENV_FILE": os.devnull,
             "SECRET_KEY": secrets.token_urlsafe(48),
@@ -175,7 +175,7 @@ class Registry:
 
     def manage(self, *words: str) -> str:
         command = [sys.executable, "manage.py", *words]
-        done = subprocess.run(command, cwd=ROOT, env={**BARE, **self.environment}, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.folder, env={**BARE, **self.environment}, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"manage.py {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
@@ -185,7 +185,7 @@ class Registry:
         port = free_port()
         environment = {**self.environment, "PORT": str(port), "WEB_CONCURRENCY": str(workers), "WEB_THREADS": "1"}
         log = self.logs / f"registry-{port}.log"
-        return serving([sys.executable, "manage.py", "serve"], environment, port, self.token, log, ROOT)
+        return serving([sys.executable, "manage.py", "serve"], environment, port, self.token, log, self.folder)
 
 
 def require_programs(python: Path) -> None:
