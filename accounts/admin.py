@@ -8,9 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm
 
-from accounts.forms import RegistryUserChangeForm, RegistryUserCreationForm
+from accounts.forms import RegistryPasswordChangeForm, RegistryUserChangeForm, RegistryUserCreationForm
 from accounts.models import ApiKey, ApplicationToken, Credential, User
 from accounts.roles import Role
 from itempath.admin import RegistryAdmin
@@ -24,7 +23,7 @@ class UserAdmin(RegistryAdmin[User], DjangoUserAdmin[User]):
 
     form = RegistryUserChangeForm
     add_form = RegistryUserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = RegistryPasswordChangeForm
     list_display = ("username", "type", "role_name", "is_active", "last_login")
     list_filter = ("type", "groups", "is_active")
     ordering = ("username",)

@@ -10,7 +10,12 @@ from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import ApiKey, Credential, User
 from accounts.recognition import recall, remember
+from accounts.security_log import log_refused_bearer
 from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
+
+
+def sentence_of(refusal: AuthenticationFailed) -> str:
+    return str(refusal.detail["detail"] if isinstance(refusal.detail, dict) else refusal.detail)
 
 
 class BearerAuthentication(JWTAuthentication):
@@ -25,17 +30,27 @@ class BearerAuthentication(JWTAuthentication):
         raw_token = self.get_raw_token(self.get_header(request) or b"")
         if raw_token is None:
             return None
-        user, auth = recall(raw_token) or self.recognise(raw_token)
+        try:
+            user, auth = self.recognise(raw_token)
+        except AuthenticationFailed as refusal:
+            log_refused_bearer(raw_token, request.META.get("REMOTE_ADDR", ""), sentence_of(refusal))
+            raise
         if isinstance(auth, Credential):
             auth.touch()
         return user, auth
 
     def recognise(self, raw_token: bytes) -> tuple[User, Any]:
         """Return the user and the token or record of a bearer. Raises `AuthenticationFailed`."""
+        found = recall(raw_token)
+        if found is None:
+            found = self.identify(raw_token)
+            remember(raw_token, *found)
+        return found
+
+    def identify(self, raw_token: bytes) -> tuple[User, Any]:
+        """Look a bearer up. Raises `AuthenticationFailed`."""
         auth = self.get_validated_token(raw_token)
-        user = self.get_user(auth)
-        remember(raw_token, user, auth)
-        return user, auth
+        return self.get_user(auth), auth
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -77,9 +92,7 @@ class BearerAuthentication(JWTAuthentication):
         return AuthenticationFailed("The user is unknown or inactive.")
 
     def find_user(self, bearer: Any) -> User | None:
-        if isinstance(bearer, Credential):
-            return bearer.owner()
-        return User.objects.with_rank().filter(pk=bearer["user_id"]).first()
+        return bearer.owner() if isinstance(bearer, Credential) else bearer.find_user()
 
 
 class RefreshAuthentication(BearerAuthentication):
@@ -87,8 +100,8 @@ class RefreshAuthentication(BearerAuthentication):
 
     token_classes = (RefreshToken,)
 
-    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        return JWTAuthentication.authenticate(self, request)  # logins are rare, and must hold at once
+    def recognise(self, raw_token: bytes) -> tuple[User, Any]:
+        return self.identify(raw_token)  # logins are rare, and must hold at once; nor may the API recall this bearer
 
     def get_api_key(self, raw_key: bytes) -> ApiKey:
         raise InvalidToken("The bearer is no refresh token.")

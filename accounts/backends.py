@@ -2,8 +2,10 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import User
+from accounts.models import MAX_PASSWORD, MAX_USERNAME, User
+from accounts.security_log import log_failed_login
 from accounts.throttle import login_attempt
 from itempath.scrubbing import remember
 
@@ -11,14 +13,21 @@ from itempath.scrubbing import remember
 class ThrottledModelBackend(ModelBackend):
     """Django's own backend behind the login limits: for the API, Simple JWT's views and the admin alike."""
 
+    @sensitive_variables("password")
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """Return the user, or `None`. Raises `Throttled` after too many failures."""
+        """Return the user, or `None`. Raises `Throttled` after too many failures, before it looks at the password."""
         if request is None or username is None or password is None:
             return None
-        remember(password)
-        with login_attempt(username, request.META.get("REMOTE_ADDR", "")) as attempt:
-            user = super().authenticate(request, username, password, **kwargs)
+        if len(username) > MAX_USERNAME or len(password) > MAX_PASSWORD:
+            return None
+        name, address = User.normalize_username(username), request.META.get("REMOTE_ADDR", "")
+        with login_attempt(name, address) as attempt:
+            remember(password)
+            user = super().authenticate(request, name, password, **kwargs)
             attempt.failed = user is None
-        return user if isinstance(user, User) else None
+        if not isinstance(user, User):
+            log_failed_login(name, address)
+            return None
+        return user

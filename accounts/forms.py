@@ -2,23 +2,38 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from rest_framework.exceptions import Throttled
-from unfold.forms import AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.models import User
+from accounts.models import MAX_PASSWORD, MAX_USERNAME, User
 from accounts.roles import Role
 
 ROLE_CHOICES = [(str(int(role)), role.name.capitalize()) for role in Role]
 
 
-class ThrottledAuthenticationForm(AuthenticationForm):
+class BoundedPasswords(forms.Form):
+    """Refuses passwords that no login takes before anything is done with them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if getattr(field.widget, "input_type", "") == "password":
+                field.validators.append(MaxLengthValidator(MAX_PASSWORD))
+
+
+class ThrottledAuthenticationForm(BoundedPasswords, AuthenticationForm):
     """The admin's login form; says when the login limits are reached."""
 
     error_messages = {
         **AuthenticationForm.error_messages,
         "invalid_login": "The user name or the password is wrong, or this user may not log in here.",
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].validators.append(MaxLengthValidator(MAX_USERNAME))
 
     def clean(self) -> Any:
         try:
@@ -36,7 +51,7 @@ def role_field() -> forms.TypedChoiceField:
     )
 
 
-class RegistryUserCreationForm(UserCreationForm):
+class RegistryUserCreationForm(BoundedPasswords, UserCreationForm):
     role = role_field()
 
     class Meta(UserCreationForm.Meta):
@@ -47,6 +62,10 @@ class RegistryUserCreationForm(UserCreationForm):
         if "usable_password" in self.fields:
             self.fields["usable_password"].label = "Login with a password"
             self.fields["usable_password"].help_text = "Disabled is right for an application that only gets API keys or application tokens."
+
+
+class RegistryPasswordChangeForm(BoundedPasswords, AdminPasswordChangeForm):
+    """A user's new password, set by a manager."""
 
 
 class RegistryUserChangeForm(UserChangeForm):

@@ -17,6 +17,9 @@ from accounts.roles import ROLES, Role
 from itempath.patience import if_convenient
 
 TOUCH_INTERVAL = timedelta(minutes=1)
+# Characters; what is longer is refused before anything is done with it.
+MAX_USERNAME = 150
+MAX_PASSWORD = 4096
 
 
 def highest_role(user_path: str = "") -> Max:
@@ -73,7 +76,7 @@ class User(AbstractUser):
         return any(model._default_manager.filter(user=self).exists() for model in (ApiKey, ApplicationToken))
 
     def token_stamp(self) -> str:
-        """Return what a refresh token must carry; it changes with the password and ends with a deactivation."""
+        """Return what an access or refresh token must carry; it changes with the password and with a deactivation."""
         return salted_hmac("accounts.token", f"{self.password}:{self.token_generation}", algorithm="sha256").hexdigest()[:32]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -193,13 +196,35 @@ class ApiKey(Credential):
         return key
 
 
+class LoginWindowQuerySet(models.QuerySet["LoginWindow"]):
+    def of_user(self, user: str) -> Self:
+        """Return the windows of a user name, given by its digest, from one address and from all."""
+        return self.filter(Q(key=LoginWindow.user_key(user)) | Q(key__startswith=LoginWindow.pair_key(user, "")))
+
+
 class LoginWindow(models.Model):
-    """The failed logins of one user name or one address in the last 15 minutes. See `accounts.throttle`."""
+    """The failed logins of a user name, of an address, or of both in the last 15 minutes. See `accounts.throttle`."""
 
     key = models.CharField(max_length=80, primary_key=True)
     failures = models.JSONField(default=list)  # seconds since the epoch, oldest first
     pending = models.JSONField(default=dict)  # attempts whose password is being checked: id -> seconds since the epoch
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
+    objects = LoginWindowQuerySet.as_manager()
+
     def __str__(self) -> str:
         return self.key
+
+    @staticmethod
+    def user_key(user: str) -> str:
+        return f"user:{user}"
+
+    @staticmethod
+    def pair_key(user: str, network: str) -> str:
+        """Return the key of a user name and a network, given by their digests."""
+        return f"pair:{user}:{network}"
+
+    @property
+    def kind(self) -> str:
+        """What the window counts by: `user`, `address` or `pair`."""
+        return self.key.partition(":")[0]

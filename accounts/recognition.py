@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache
+from django.conf import settings
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from accounts.models import ApiKey, ApplicationToken, Credential, User
@@ -28,7 +29,9 @@ def recall(bearer: bytes) -> tuple[User, Any] | None:
 
 
 def holds(auth: Any) -> bool:
-    return auth.state() == "in use" if isinstance(auth, Credential) else auth["exp"] > time.time()
+    if isinstance(auth, Credential):
+        return auth.state() == "in use"
+    return bool(auth["exp"] + settings.SIMPLE_JWT["LEEWAY"] > time.time())
 
 
 def remember(bearer: bytes, user: User, auth: Any) -> None:

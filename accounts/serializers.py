@@ -3,15 +3,14 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework_simplejwt import serializers as simple
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import Token
 
-from accounts.models import User
+from accounts.models import MAX_PASSWORD, MAX_USERNAME
 from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(trim_whitespace=False)
-    password = serializers.CharField(trim_whitespace=False)
+    username = serializers.CharField(trim_whitespace=False, max_length=MAX_USERNAME)
+    password = serializers.CharField(trim_whitespace=False, max_length=MAX_PASSWORD)
 
 
 class AccessAnswerSerializer(serializers.Serializer[Any]):
@@ -39,6 +38,11 @@ class ApplicationTokenAnswerSerializer(serializers.Serializer[Any]):
 class TokenPairSerializer(simple.TokenObtainPairSerializer):
     token_class = RefreshToken
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in LoginSerializer().get_fields().items():
+            self.fields[name] = field
+
 
 class TokenRefreshSerializer(simple.TokenRefreshSerializer):
     token_class = RefreshToken
@@ -60,11 +64,8 @@ class TokenVerifySerializer(simple.TokenVerifySerializer):
                 failure = error
         raise failure
 
-    def stands(self, token: Token) -> dict[str, Any]:
-        if isinstance(token, RefreshToken):
-            token.owner()
-            return {}
-        user = token.record().user if isinstance(token, ApplicationJWT) else User.objects.filter(pk=token["user_id"]).first()
-        if user is None or not user.is_active:
+    def stands(self, token: AccessToken | RefreshToken | ApplicationJWT) -> dict[str, Any]:
+        user = token.record().user if isinstance(token, ApplicationJWT) else token.owner()
+        if not user.is_active:
             raise TokenError("Token has ended with its user")
         return {}

@@ -1,8 +1,11 @@
-"""Failed logins: at most 10 per user name and 30 per address in any 15 minutes, exact across processes.
+"""Failed logins are counted, exactly across processes, over any 15 minutes.
+
+At most 10 for a user name from one address, so that a stranger's guesses keep nobody else out; 100 for a user name from
+all addresses; and 30 from one address for all user names.
 
 An attempt is first entered as pending, under the lock of its windows' rows, and becomes a failure or nothing when the
-password has been checked. Where pending attempts could still fill a window, the next one waits for them: a guess more
-can neither slip in beside them nor can logins that succeed shut others out.
+password has been checked. Where pending attempts could still fill a window, another one is refused for a second: no
+guess is checked beyond the limit, and nobody waits in the server. Successful logins never use up the limit.
 """
 
 import hashlib
@@ -16,68 +19,76 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import Throttled
 
+from accounts.addresses import client_network
 from accounts.models import LoginWindow
+from accounts.security_log import log_lock_out
 
 PERIOD = 15 * 60  # seconds
-USER_LIMIT = 10
+PAIR_LIMIT = 10
+USER_LIMIT = 100
 ADDRESS_LIMIT = 30
 # A password check that has not ended by then belonged to a process that was killed, and counts as a failure.
 PENDING_FOR = 30  # seconds
-PATIENCE = 5  # seconds to wait for pending attempts
-PAUSE = 0.05  # seconds
+CLEANED_AT_ONCE = 100  # windows
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class Attempt:
-    """One login attempt, entered in the windows of its user name and its address."""
+    """One login attempt, entered in the windows of its user name, its address, and the two together."""
 
     def __init__(self, username: str, address: str) -> None:
-        digest = hashlib.sha256(username.encode("utf-8", "surrogatepass")).hexdigest()
+        user, network = digest(username), client_network(address)
         self.id = uuid4().hex
-        self.limits = {f"address:{address}"[:80]: ADDRESS_LIMIT, f"user:{digest}": USER_LIMIT}
+        self.address = address
+        self.limits = {LoginWindow.pair_key(user, digest(network)): PAIR_LIMIT, LoginWindow.user_key(user): USER_LIMIT}
+        if network:  # all clients of a Unix socket have none
+            self.limits[f"address:{network}"] = ADDRESS_LIMIT
         self.failed = True
 
-    def enter(self) -> None:
-        """Wait for a place in both windows. Raises `Throttled` with the seconds until there is one."""
-        deadline = time.monotonic() + PATIENCE
-        while not self.claim():
-            if time.monotonic() > deadline:
-                raise Throttled(wait=1)
-            time.sleep(PAUSE)
-
     @transaction.atomic
-    def claim(self) -> bool:
-        """Enter the attempt as pending; return `False` where pending ones must end first."""
+    def enter(self) -> None:
+        """Enter the attempt as pending. Raises `Throttled` with the seconds until there is room in each window."""
         now = time.time()
         windows = self.lock(now)
-        for window in windows:
-            if len(window.failures) >= self.limits[window.key]:
-                raise Throttled(wait=window.failures[-self.limits[window.key]] + PERIOD - now)
-        if any(len(window.failures) + len(window.pending) >= self.limits[window.key] for window in windows):
-            return False
-        for window in windows:
+        waits = [window.failures[-limit] + PERIOD - now for window, limit in windows if len(window.failures) >= limit]
+        if waits:
+            raise Throttled(wait=max(waits))
+        if any(len(window.failures) + len(window.pending) >= limit for window, limit in windows):
+            raise Throttled(wait=1)
+        for window, _ in windows:
             window.pending[self.id] = now
             window.save()
-        return True
 
     @transaction.atomic
     def leave(self) -> None:
         """Make the pending attempt a failure, or nothing."""
         now = time.time()
-        LoginWindow.objects.filter(updated_at__lt=timezone.now() - timedelta(seconds=PERIOD)).delete()
-        for window in self.lock(now):
+        remove_past_windows()
+        for window, limit in self.lock(now):
             window.pending.pop(self.id, None)
             window.failures += [now] * self.failed
             window.save()
+            if self.failed and len(window.failures) == limit:
+                log_lock_out(window.kind, self.address, failures=limit, seconds=PERIOD)
 
-    def lock(self, now: float) -> list[LoginWindow]:
-        """Return the two windows, locked in one order, without what is past."""
+    def lock(self, now: float) -> list[tuple[LoginWindow, int]]:
+        """Return the windows and their limits, locked in one order, without what is past."""
         LoginWindow.objects.bulk_create([LoginWindow(key=key) for key in self.limits], ignore_conflicts=True)
         windows = list(LoginWindow.objects.select_for_update().filter(key__in=self.limits).order_by("key"))
         for window in windows:
             abandoned = [id for id, since in window.pending.items() if since < now - PENDING_FOR]
             window.failures = sorted([*window.failures, *(window.pending.pop(id) for id in abandoned)])
             window.failures = [moment for moment in window.failures if moment > now - PERIOD]
-        return windows
+        return [(window, self.limits[window.key]) for window in windows]
+
+
+def remove_past_windows() -> None:
+    """Remove some of the windows in which nothing counts any more: as many as a login can wait for."""
+    past = LoginWindow.objects.filter(updated_at__lt=timezone.now() - timedelta(seconds=PERIOD))
+    LoginWindow.objects.filter(pk__in=list(past.values_list("pk", flat=True)[:CLEANED_AT_ONCE])).delete()
 
 
 @contextmanager

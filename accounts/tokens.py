@@ -4,20 +4,34 @@ from datetime import timedelta
 from typing import Any
 
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken, Token
+from rest_framework_simplejwt.tokens import AccessToken as SimpleAccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as SimpleRefreshToken
+from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import ApplicationToken, User
 
 STAMP = "stamp"
+# Characters; ours have some 300.
+MAX_TOKEN = 4096
+ENDED = "Token has ended with its user's password or activity"
 
 __all__ = ["AccessToken", "ApplicationJWT", "RefreshToken"]
 
 
-class RefreshToken(SimpleRefreshToken):
-    """A refresh token that ends with the password or the activity of its user."""
+class BoundedToken(Token):
+    """A token that costs little to refuse."""
 
-    no_copy_claims = (*SimpleRefreshToken.no_copy_claims, STAMP)  # type: ignore[assignment]  # typed as a tuple of five
+    def __init__(self, token: Any = None, verify: bool = True) -> None:
+        if token is not None and len(token) > MAX_TOKEN:
+            raise TokenError("Token is too long")
+        try:
+            super().__init__(token, verify)
+        except RecursionError as error:  # JSON that is nested too deep
+            raise TokenError("Token is invalid") from error
+
+
+class StampedToken(BoundedToken):
+    """A token that ends with the password or the activity of its user."""
 
     @classmethod
     def for_user(cls, user: Any) -> Any:
@@ -25,15 +39,35 @@ class RefreshToken(SimpleRefreshToken):
         token[STAMP] = user.token_stamp()
         return token
 
+    def find_user(self) -> User | None:
+        """Return the user whom the token names, active or not; `None` if there is none.
+
+        Raises `TokenError` if the token has ended before its user did.
+        """
+        user = User.objects.with_rank().filter(pk=self["user_id"]).first()
+        if user is not None and user.is_active and self.get(STAMP) != user.token_stamp():
+            raise TokenError(ENDED)
+        return user
+
     def owner(self) -> User:
-        """Return the user whom the token still stands for. Raises `TokenError` if there is none."""
-        user = User.objects.with_rank().filter(pk=self["user_id"], is_active=True).first()
-        if user is None or self.get(STAMP) != user.token_stamp():
-            raise TokenError("Token has ended with its user's password or activity")
+        """Return the active user whom the token still stands for. Raises `TokenError` if there is none."""
+        user = self.find_user()
+        if user is None or not user.is_active:
+            raise TokenError(ENDED)
         return user
 
 
-class ApplicationJWT(Token):
+class AccessToken(StampedToken, SimpleAccessToken):
+    """Opens the API for some minutes."""
+
+
+class RefreshToken(StampedToken, SimpleRefreshToken):
+    """Gets new access tokens, which take its stamp along."""
+
+    access_token_class = AccessToken
+
+
+class ApplicationJWT(BoundedToken):
     """A token without `exp`; it stands as long as its record does."""
 
     token_type = "application"  # noqa: S105  # a name, not a secret

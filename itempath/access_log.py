@@ -1,4 +1,4 @@
-"""One log line for every request: who called what, with what result, in what time. Never a query string, never a token."""
+"""One log line for every request: who called what, from where, with what result, in what time. Never a query string, never a token."""
 
 import logging
 import time
@@ -29,7 +29,13 @@ class AccessLogMiddleware:
 
 
 def describe(request: HttpRequest, status: int) -> dict[str, object]:
-    return {"method": request.method, "path": request.path_info, "status": status, "credential": who(request)}
+    return {
+        "method": request.method,
+        "path": request.path_info,
+        "status": status,
+        "credential": who(request),
+        "address": request.META.get("REMOTE_ADDR"),
+    }
 
 
 def who(request: HttpRequest) -> str | None:

@@ -21,7 +21,7 @@ import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
 
-from accounts import recognition
+from accounts import recognition, security_log
 from accounts.models import ApiKey, User
 from accounts.roles import Role
 from itempath.api import plans
@@ -56,6 +56,7 @@ def quick_clients(settings):
 def nothing_is_remembered():
     """No test knows the bearers of another one, nor its pages."""
     recognition.forget()
+    security_log.refused.clear()
     plans.kept.clear()
 
 

@@ -1,3 +1,4 @@
+import base64
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -216,18 +217,20 @@ def test_inactive_and_deleted_users(issue, application):
     assert statuses(header) == NOTHING
 
 
-def test_a_changed_password_ends_refresh_tokens_only(application):
+def test_a_changed_password_ends_access_and_refresh_tokens_only(application):
     bearers = {issue: issue(application) for issue in (access, refresh, ApplicationToken.issue, ApiKey.issue)}
     application.set_password("another horse battery")
     application.save()
-    assert statuses(f"Bearer {bearers.pop(refresh)}") == NOTHING
+    assert [statuses(f"Bearer {bearers.pop(issue)}") for issue in (access, refresh)] == [NOTHING, NOTHING]
     assert {statuses(f"Bearer {bearer}") for bearer in bearers.values()} == {READS}
+    assert statuses(f"Bearer {access(application)}") == READS
     assert statuses(f"Bearer {refresh(application)}") == (401, 401, 200, 200)
 
 
+@pytest.mark.parametrize("issue", [access, refresh])
 @pytest.mark.parametrize("fields", [None, ["is_active"]])
-def test_refresh_tokens_stay_ended_after_a_reactivation(fields, reader):
-    before = refresh(reader)
+def test_tokens_stay_ended_after_a_reactivation(fields, issue, reader):
+    before = issue(reader)
     for active in (False, True):
         reader.is_active = active
         reader.save(update_fields=fields)
@@ -243,9 +246,53 @@ def test_other_edits_end_nothing(reader):
     assert statuses(f"Bearer {before}") == REFRESHES
 
 
+def test_a_token_without_a_stamp_is_refused(reader):
+    """As those were before stamps."""
+    token = AccessToken.for_user(reader)
+    del token["stamp"]
+    assert statuses(f"Bearer {token}") == NOTHING
+
+
+# Bearers that cost a parser or a digest as much as they are long, or deep.
+HOSTILE = ["x" * 60_000, "a." * 30_000, f"{'W' * 60_000}.x.y", f"{base64.urlsafe_b64encode(b'[' * 3000).decode()}.x.y", "..", "é.ü.ö"]
+
+
+@pytest.mark.parametrize("bearer", HOSTILE, ids=lambda text: f"{text[:8]} {len(text)}")
+@pytest.mark.parametrize("path", ["/api/connections", "/api/users/refresh"])
+def test_a_hostile_bearer_is_refused(bearer, path):
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {bearer}")
+    assert client.get(path).status_code == 401
+
+
+@pytest.mark.parametrize("bearer", HOSTILE, ids=lambda text: f"{text[:8]} {len(text)}")
+@pytest.mark.parametrize(("path", "field"), [("/api/token/refresh", "refresh"), ("/api/token/verify", "token")])
+def test_a_hostile_token_in_a_body_is_refused(bearer, path, field):
+    answer = APIClient(raise_request_exception=False).post(path, {field: bearer})
+    assert answer.status_code in (401, 422)
+
+
+def test_a_refused_token_is_logged_by_its_kind(reader, caplog):
+    client = APIClient(REMOTE_ADDR="192.0.2.1")
+    for bearer in (refresh(reader), "0" * 64, "a.b.c"):
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {bearer}")
+        assert client.get("/api/connections").status_code == 401
+    lines = [(record.kind, record.address) for record in caplog.records if record.message.startswith("A bearer was refused")]
+    assert lines == [("JSON web token", "192.0.2.1"), ("API key", "192.0.2.1"), ("JSON web token", "192.0.2.1")]
+    assert "0000" not in caplog.text
+
+
+def test_a_flood_of_refused_tokens_does_not_drown_the_log(db, caplog):
+    client = APIClient(REMOTE_ADDR="192.0.2.1")
+    client.credentials(HTTP_AUTHORIZATION="Bearer garbage")
+    for _ in range(30):
+        client.get("/api/connections")
+    assert len([record for record in caplog.records if record.message.startswith("A bearer was refused")]) == 10
+
+
 def test_an_access_token_carries_nothing_but_its_user(reader):
     claims = jwt.decode(str(RefreshToken.for_user(reader).access_token), options={"verify_signature": False})
-    assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id"}
+    assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id", "stamp"}
 
 
 @pytest.mark.parametrize(("issue", "model"), [(ApiKey.issue, ApiKey), (ApplicationToken.issue, ApplicationToken)])

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.utils import timezone
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import recognition
 from accounts.models import ApiKey, ApplicationToken, User
 from accounts.roles import Role
+from accounts.tokens import AccessToken
 from tests.api import PATH
 from tests.conftest import make_user
 

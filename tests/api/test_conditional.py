@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.tokens import AccessToken
 from connections.models import App, Connection, Integration
 from logs.models import ConnectionLog
 from tests.api import PATH, get_with_body, ids, make
