@@ -9,6 +9,7 @@ from django.db.models import F
 from connections.models import Connection, KeyProof
 from connections.sealing import Unreadable
 from connections.secrets import SECRETS
+from itempath.scrubbing import forget
 
 BATCH = 500
 
@@ -34,6 +35,7 @@ def rotate() -> Iterator[Progress]:
                 for connection in batch:
                     reseal(connection, secret, progress)
             last = batch[-1].pk
+            forget()  # the secrets of a batch are in no variable any more
             yield progress
     if remaining() == 0:
         KeyProof.renew()
@@ -65,3 +67,4 @@ def find_unreadable() -> Iterator[tuple[Connection, str, str]]:
                 connection.reveal(secret)
             except Unreadable as error:
                 yield connection, secret, str(error)
+            forget()

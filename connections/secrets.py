@@ -33,6 +33,12 @@ def values_of(secret: str, text: str) -> list[str]:
     return [line.partition(":")[2] for line in text.splitlines()] if secret == "private_headers" else [text]  # noqa: S105
 
 
+def remember_values(secret: str, text: str) -> None:
+    """Keep a secret's text out of everything that is written, as a whole and in its parts."""
+    for value in (text, *values_of(secret, text)):
+        remember(value.strip())
+
+
 def is_whole(secret: str) -> models.CheckConstraint:
     """A stored secret exists and has its date; one that is expected or absent has neither text nor date."""
     stored = ~Q((f"{secret}_sealed", "")) & Q((f"{secret}_exists", True), (f"{secret}_stored_at__isnull", False))
@@ -131,7 +137,7 @@ class SecretHolder(models.Model):
 
         Raises `ValidationError` for a row of asterisks or dots: some form's placeholder, and nobody's password.
         """
-        remember(text)
+        remember_values(secret, text)
         if any(is_placeholder(value) for value in values_of(secret, text)):
             raise ValidationError("This is a placeholder, not a secret.", code="placeholder")
         self.put_secret(secret, keyring().seal(text, self.place(secret)) if text else "", exists=bool(text))
@@ -166,7 +172,7 @@ class SecretHolder(models.Model):
         """Return a stored secret in clear, `""` if none is stored. Raises `sealing.Unreadable`."""
         sealed = getattr(self, f"{secret}_sealed")
         text = keyring().open(sealed, self.place(secret)) if sealed else ""
-        remember(text)
+        remember_values(secret, text)
         return text
 
     @sensitive_variables()

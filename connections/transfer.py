@@ -24,6 +24,7 @@ from connections.serializers import ConnectionSerializer
 from itempath.bulk import insert_instances, refresh_statistics
 from itempath.changes import record_created, record_updates
 from itempath.records import ImportRefused, Refusable, refuse_utf16
+from itempath.scrubbing import forget
 from itempath.sequences import follow_ids
 from logs.models import ConnectionLog
 
@@ -84,6 +85,7 @@ def import_records(
         stream = enumerate(records)
         while batch := list(islice(stream, BATCH)):
             run.store(batch)
+            forget()  # its secrets are sealed
         run.finish()
         if not dry_run:
             follow_ids(App, Connection, ConnectionLog)

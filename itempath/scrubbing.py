@@ -8,10 +8,12 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import cached_property
 from logging import LogRecord
+from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -21,20 +23,122 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 SHORTEST = 4  # characters; taking shorter ones out would garble every line and hide nothing
-MOST = 100
+# Characters of a secret that are sought first, in every form; all of it is sought only where they were found.
+START = 64
+LONGEST = 10_000  # characters of a secret whose end is found; what follows the start of a longer one is cut
+MOST = 5_000  # secrets; while more are remembered, nothing of a text is written
+MAX_TEXT = 1_000_000  # characters of a text that is searched; a longer one is not written
 REDACTED = "[secret]"
 
-known: ContextVar[tuple[str, ...]] = ContextVar("known", default=())
+
+class Secret:
+    """A text to take out. Its forms are made once, and those of a long one as a whole only when they are needed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def starts(self) -> set[str]:
+        return forms(self.text[:START])
+
+    @cached_property
+    def wholes(self) -> list[str]:
+        """Every form of the whole secret, the longest first; none of one that is too long."""
+        return sorted(forms(self.text), key=len, reverse=True) if len(self.text) <= LONGEST else []
+
+    def end(self, text: str, place: int, start: str) -> int | None:
+        """Return where the secret ends that begins in `text` with `start`; `None` if the rest is not there."""
+        if len(self.text) <= START:
+            return place + len(start)
+        return next((place + len(whole) for whole in self.wholes if text.startswith(whole, place)), None)
+
+
+class Known:
+    """The secrets of one request, in an index: the cost of a search grows with the text, not with their number."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, Secret] = {}
+        self.new: list[Secret] = []
+        self.starts: dict[str, list[Secret]] = {}
+        # The lengths of the starts, by the characters that they begin with.
+        self.lengths: dict[str, set[int]] = {}
+        self.lock = Lock()
+
+    def add(self, text: str) -> None:
+        with self.lock:
+            if text not in self.secrets and len(self.secrets) <= MOST:
+                self.secrets[text] = Secret(text)
+                self.new.append(self.secrets[text])
+
+    def index(self) -> None:
+        """Make the forms of what was added, which most requests never need."""
+        with self.lock:
+            for secret in self.new:
+                for start in secret.starts:
+                    self.starts.setdefault(start, []).append(secret)
+                    self.lengths.setdefault(start[:SHORTEST], set()).add(len(start))
+            self.new = []
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where in `text` secrets begin and end, in order; they may overlap.
+
+        A part of a long secret ends with the text: how much more of it follows is not known.
+        """
+        ends: dict[Secret, int] = {}
+        for place, start in self.found(text):
+            for secret in self.starts[start]:
+                end = secret.end(text, place, start)
+                if end is None and place < ends.get(secret, 0):
+                    continue  # a long secret that repeats its start, as it was found before
+                ends[secret] = len(text) if end is None else end
+                yield place, ends[secret]
+
+    def found(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield each place in `text` where a start stands, and the start."""
+        lengths = self.lengths
+        for place in [place for place in range(len(text)) if text[place : place + SHORTEST] in lengths]:
+            for length in lengths[text[place : place + SHORTEST]]:
+                if (start := text[place : place + length]) in self.starts:
+                    yield place, start
+
+    def scrub(self, text: str) -> str:
+        if len(text) > MAX_TEXT or len(self.secrets) > MOST:
+            return REDACTED
+        self.index()
+        parts, done = [], 0
+        for begin, end in merged(self.spans(text)):
+            parts += [text[done:begin], REDACTED]
+            done = end
+        return "".join([*parts, text[done:]])
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield `spans`, which come in order, and make those that overlap one: no secret leaves a rest beside another."""
+    begin = end = -1
+    for place, until in spans:
+        if place >= end and end >= 0:
+            yield begin, end
+        if place >= end:
+            begin = place
+        end = max(end, until)
+    if end >= 0:
+        yield begin, end
+
+
+known: ContextVar[Known | None] = ContextVar("known", default=None)
 
 
 def remember(secret: str) -> None:
     """Take `secret` out of everything that is written from here on in this request."""
-    if len(secret) >= SHORTEST and secret not in known.get():
-        known.set((*known.get(), secret)[-MOST:])
+    if len(secret) < SHORTEST:
+        return
+    if (secrets := known.get()) is None:
+        known.set(secrets := Known())
+    secrets.add(secret)
 
 
 def forget() -> None:
-    known.set(())
+    known.set(None)
 
 
 def forms(secret: str) -> set[str]:
@@ -50,7 +154,7 @@ def written(text: str) -> Iterator[str]:
     raw = text.encode("utf-8", "surrogatepass")
     yield from (quote(raw, safe=""), quote(raw), quote_plus(raw), html.escape(text))
     # Python escapes a single quote only where there are both kinds, of which one may be the neighbour's.
-    yield from (repr(text)[1:-1], repr(f"{text}'\"")[1:-4], repr(raw)[2:-1])
+    yield from (repr(text)[1:-1], repr(f"{text}'\"")[1:-4], repr(raw)[2:-1], repr(raw + b"'\"")[2:-4])
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
 
 
@@ -65,12 +169,8 @@ def within(encode: Callable[[bytes], bytes], raw: bytes, before: int) -> str:
 
 def scrub(text: str) -> str:
     """Return `text` without the secrets that are remembered."""
-    if not known.get():
-        return text
-    found = {form for secret in known.get() for form in forms(secret)}
-    for form in sorted(found, key=len, reverse=True):  # the longest first, of which others are parts
-        text = text.replace(form, REDACTED)
-    return text
+    secrets = known.get()
+    return text if secrets is None else secrets.scrub(text)
 
 
 def mask(text: str) -> str:
@@ -90,7 +190,7 @@ class ScrubbingFormatter(OrjsonFormatter):
 
 def holds_secret(value: Any) -> bool:
     """Say whether `value` shows a secret; what cannot be shown is taken for one."""
-    if not known.get():
+    if known.get() is None:
         return False
     try:
         text = repr(value)

@@ -12,7 +12,22 @@ import pytest
 from django.http import HttpRequest, QueryDict
 from django.test import RequestFactory
 
-from itempath.scrubbing import REDACTED, SHORTEST, Reporter, ScrubbingFormatter, forget, mask, remember, scrub
+from connections.models import Connection
+from itempath import scrubbing
+from itempath.scrubbing import (
+    LONGEST,
+    MAX_TEXT,
+    MOST,
+    REDACTED,
+    SHORTEST,
+    START,
+    Reporter,
+    ScrubbingFormatter,
+    forget,
+    mask,
+    remember,
+    scrub,
+)
 from tests.canaries import CANARIES, MARK, found
 
 pytestmark = pytest.mark.any_database
@@ -82,6 +97,100 @@ def test_many_secrets_are_remembered_and_the_newest_for_sure():
     for number in range(1000):
         remember(f"secret-{number:04}")
     assert scrub("secret-0999 secret-0950") == f"{REDACTED} {REDACTED}"
+
+
+# Each of these is written in another way by each form.
+WORST = "\"'<>\\é"
+
+
+def long_secret(length: int) -> str:
+    return f"{MARK}{WORST * length}"[: length - len(MARK)] + MARK
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("length", [63, 64, 65, 1_000, LONGEST])
+def test_a_long_secret_is_taken_out_whole(length, form):
+    text = long_secret(length)
+    remember(text)
+    assert scrub(f"{FORMS[form](text)} and {FORMS[form](text)} end").endswith(" end")
+    scrubbed = scrub(f"before {FORMS[form](text)} after")
+    assert found(scrubbed) == []
+    assert (scrubbed[:7], scrubbed[-6:]) == ("before ", " after")
+    assert len(scrubbed) < 100
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("length", [LONGEST + 1, 100_000])
+def test_what_follows_the_start_of_a_secret_without_end_is_cut(length, form):
+    text = long_secret(length)
+    remember(text)
+    scrubbed = scrub(f"before {FORMS[form](text)} after")
+    assert found(scrubbed) == []
+    assert scrubbed.startswith("before ")
+    assert scrubbed.endswith(REDACTED)
+
+
+def test_a_part_of_a_long_secret_is_cut_with_what_follows():
+    text = long_secret(1_000)
+    remember(text)
+    assert scrub(f"before {text[:500]}... after") == f"before {REDACTED}"
+    assert scrub(f"before {text[:START]} after") == f"before {REDACTED}"
+
+
+def test_a_secret_that_repeats_itself_leaves_the_rest_of_the_line():
+    remember(f"{MARK} " * 400)
+    assert scrub(f"before {f'{MARK} ' * 400}after") == f"before {REDACTED}after"
+
+
+def test_secrets_that_overlap_leave_no_rest():
+    remember("abcdefgh")
+    remember("efghijkl")
+    assert scrub("-abcdefghijkl-") == f"-{REDACTED}-"
+    assert scrub("-abcdefghefghijkl-") == f"-{REDACTED}{REDACTED}-"
+
+
+def test_where_too_many_secrets_are_known_nothing_is_written():
+    for number in range(MOST + 1):
+        remember(f"secret-{number:06}")
+    assert scrub("secret-000000 and secret-999999") == REDACTED
+
+
+def test_a_text_that_is_too_long_is_not_written():
+    assert scrub("x" * (MAX_TEXT + 1)) == "x" * (MAX_TEXT + 1)
+    remember("hunter2")
+    assert scrub("x" * (MAX_TEXT + 1)) == REDACTED
+
+
+def test_each_private_header_is_taken_out_alone():
+    Connection().set_secret("private_headers", f"X-Key: {MARK}\nX-Other: {MARK}-other-secret")
+    assert scrub(f"{MARK} / {MARK}-other-secret / X-Other") == f"{REDACTED} / {REDACTED} / X-Other"
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """The lengths of all that was written in every form."""
+    lengths: list[int] = []
+    forms = scrubbing.forms
+    monkeypatch.setattr(scrubbing, "forms", lambda text: lengths.append(len(text)) or forms(text))
+    return lengths
+
+
+def test_the_forms_of_a_secret_are_made_once_and_only_those_of_its_start(encoded):
+    for number in range(100):
+        remember(long_secret(4_096) + str(number))
+    remember("short one")
+    assert encoded == []  # nothing was written yet
+    for _ in range(10):
+        formatted("POST /api/users/login", path="/api/users/login", status=404)
+    assert sorted(encoded) == [9] + [START] * 100
+
+
+def test_all_of_a_long_secret_is_written_only_where_its_start_was_found(encoded):
+    text = long_secret(4_096)
+    remember(text)
+    for _ in range(10):
+        assert scrub(f"password {text}!") == f"password {REDACTED}!"
+    assert encoded == [START, 4_096]
 
 
 def test_the_next_request_starts_with_nothing(client, db):
