@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "itempath.pages.Users",
     "itempath.pages.Messages",
+    "itempath.bounds.BoundsMiddleware",
     "itempath.changes.ChangeRecordMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -1,22 +1,31 @@
 from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from accounts.urls import urlpatterns as account_urls
 from connections.urls import urlpatterns as connection_urls
+from itempath.api.description import DescriptionView
 from itempath.api.handlers import UnknownPath
 from itempath.health import healthz, readyz
 from workitems.urls import urlpatterns as work_item_urls
 
+
+def unknown_page(request: HttpRequest) -> HttpResponse:
+    raise Http404
+
+
 description_urls = [
-    re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^schema/?$", DescriptionView.as_view(), name="schema"),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns = [
     path("api/", include([*connection_urls, *work_item_urls, *account_urls, *description_urls, re_path(r"", UnknownPath.as_view())])),
     path("admin/", RedirectView.as_view(pattern_name="admin:connections_connection_changelist")),
+    # Django's own pattern for these has two open ends, and looks for them in a time that grows with the path's square.
+    re_path(r"^admin/r/", unknown_page),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
     path("readyz", readyz),

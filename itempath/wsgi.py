@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from granian.utils.proxies import wrap_wsgi_with_proxy_headers
+
+from itempath.bounds import bound_requests
+from itempath.proxies import trust_proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
 
-application: "WSGIApplication" = get_wsgi_application()
-if settings.TRUSTED_PROXIES:  # only these peers may say who the client is; from anyone else X-Forwarded-* stays unread
-    application = wrap_wsgi_with_proxy_headers(application, settings.TRUSTED_PROXIES)
+application: "WSGIApplication" = bound_requests(get_wsgi_application())
+application = trust_proxies(application, settings.TRUSTED_PROXIES)
 
 # What is loaded stays: the collector need not look at it again, nor at each thousand records of a large page.
 gc.collect()

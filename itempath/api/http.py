@@ -12,6 +12,9 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from itempath.api.errors import PayloadTooLarge
+from itempath.bounds import MAX_ANONYMOUS_BODY, length_of
+
 # Part of every tag: raise it when the representation of unchanged records changes.
 REPRESENTATION = "3"
 
@@ -31,9 +34,15 @@ class JSONNegotiation(BaseContentNegotiation):
 
 
 class BoundedJSONParser(JSONParser):
-    """Reads JSON of any depth that Python's parser takes; `DATA_UPLOAD_MAX_MEMORY_SIZE` bounds its length."""
+    """Reads JSON of any depth that Python's parser takes; `DATA_UPLOAD_MAX_MEMORY_SIZE` bounds its length.
+
+    Where no account is needed, as at a login, the bound is `MAX_ANONYMOUS_BODY`.
+    """
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        context = parser_context or {}
+        if not context["view"].authentication_classes and length_of(context["request"]) > MAX_ANONYMOUS_BODY:
+            raise PayloadTooLarge
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:

@@ -34,14 +34,12 @@ class OrderingBackend(BaseFilterBackend):
         """Return the columns to sort by and whether each descends; the first mention of a column counts."""
         terms: dict[Column, bool] = {}
         for pair in arguments.take_control("orderby"):
-            for term in pair.text.split(","):
-                try:
-                    column, descends = read(term, columns)
-                except KeyError:
-                    names = ", ".join(column.name for column in columns.values())
-                    arguments.refuse(pair, f"Takes {names}, each with :asc, :desc or a - before it, split by commas.")
-                    continue
-                terms.setdefault(column, descends)
+            try:
+                for term in pair.text.split(","):
+                    terms.setdefault(*read(term, columns))
+            except KeyError:
+                names = ", ".join(column.name for column in columns.values())
+                arguments.refuse(pair, f"Takes {names}, each with :asc, :desc or a - before it, split by commas.")
             if len(terms) > MAX_FIELDS:
                 arguments.refuse(pair, f"Takes at most {MAX_FIELDS} fields.")
         return terms
