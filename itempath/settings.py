@@ -275,6 +275,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "itempath.api.handlers.csrf_failure"
 DEFAULT_EXCEPTION_REPORTER = "itempath.scrubbing.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "itempath.scrubbing.ReporterFilter"
 # Bounds the bodies of forms and of API calls that need one: 413 beyond it.

@@ -4,8 +4,10 @@ import http.client
 import json
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -322,3 +324,39 @@ def test_every_page_fits_its_screen(size, scheme, open_page, registry):
         answer = page.goto(f"/admin/{path}")
         assert (path, answer.status) == (path, 200)
         assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, size[0])
+
+
+@pytest.fixture
+def locked(registry):
+    """Return a context in which another process writes to the registry's database."""
+    url = registry.environment["DATABASE_URL"]
+    if not url.startswith("sqlite"):
+        pytest.skip("SQLite has one writer")
+
+    @contextmanager
+    def lock():
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            yield
+
+    return lock
+
+
+def test_what_was_typed_outlives_a_locked_database(chromium, registry, locked):
+    """Sent again by a reload, secrets included; or found in the form by going back."""
+    page = chromium.new_context(base_url=registry.base).new_page()
+    log_in(page, registry)
+    open_connection(page, "PowerPick")
+    with locked():
+        page.fill("[name=username]", "typed")
+        save(page)
+        expect(page.get_by_role("heading")).to_have_text("The database is busy or away.")
+        page.go_back()
+        assert page.input_value("[name=username]") == "typed"
+        save(page)
+        expect(page.get_by_role("heading")).to_have_text("The database is busy or away.")
+    page.reload()
+    page.wait_for_url("**/admin/connections/connection/*")
+    open_connection(page, "PowerPick")
+    assert page.input_value("[name=username]") == "typed"
+    page.context.close()

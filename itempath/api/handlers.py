@@ -1,12 +1,13 @@
-"""Turns what went wrong into the API's one shape, at the edge."""
+"""Turns what went wrong into the API's one shape, or a page beside the API, at the edge."""
 
 import logging
+import sys
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
+from django.template.loader import render_to_string
+from django.utils.log import log_response
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,13 +15,11 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from itempath.api.errors import Fault, PayloadTooLarge, Unavailable, Unprocessable, shape
+from itempath.api.errors import RETRY_AFTER, Fault, PayloadTooLarge, Unavailable, Unprocessable, shape
 from itempath.middleware import request_id
+from itempath.outages import find_outage, is_outage
 
 logger = logging.getLogger(__name__)
-
-# PostgreSQL's codes for an undefined column and an undefined table.
-NOT_MIGRATED = ("42703", "42P01")
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -37,13 +36,6 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         response.status_code = Unprocessable.status_code
     response.data = shape(*describe(exc, response.data))
     return response
-
-
-def is_outage(exc: Exception) -> bool:
-    """Say whether the database is away, locked, full, or not migrated yet; any other error of it is a bug."""
-    if isinstance(exc, ProgrammingError):
-        return getattr(exc.__cause__, "sqlstate", None) in NOT_MIGRATED
-    return isinstance(exc, OperationalError | InterfaceError)
 
 
 def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:
@@ -80,14 +72,42 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's 400 (a bad Host, say), in JSON below `/api/`."""
+    """Django's 400 (a bad Host, say); Django takes a session that could not be stored for the client's fault, too."""
+    if outage := find_outage(exception):
+        return unavailable(request, outage)
     if is_api(request):
         return JsonResponse(shape("The request is not well-formed."), status=400)
-    return defaults.bad_request(request, exception)
+    return page("400.html", 400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's 500, in JSON below `/api/`; the request id is what leads to the log."""
+    """Django's 500, called while the error is handled; the request id is what leads to the log.
+
+    An outage comes here from wherever it was raised: a view, its template, or middleware.
+    """
+    if outage := find_outage(sys.exc_info()[1]):
+        return unavailable(request, outage)
     if is_api(request):
         return JsonResponse(shape(f"The server failed; its log has the details under {request_id.get()}."), status=500)
-    return defaults.server_error(request)
+    return page("500.html", 500)
+
+
+def unavailable(request: HttpRequest, outage: BaseException) -> HttpResponse:
+    """503: what a form sent stays with the browser, which sends it again when the page is reloaded."""
+    if is_api(request):
+        response: HttpResponse = JsonResponse(shape(str(Unavailable.default_detail)), status=503)
+    else:
+        response = page("503.html", 503, sent=request.method not in ("GET", "HEAD"))
+    response["Retry-After"] = str(RETRY_AFTER)
+    log_response("The database cannot serve: %s", str(outage), response=response, request=request, logger=logger)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return page("403_csrf.html", 403)
+
+
+def page(template: str, status: int, **context: Any) -> HttpResponse:
+    """Answer with a page that needs nothing but its template: context processors may ask the database for the user."""
+    body = render_to_string(template, {"request_id": request_id.get(), **context})
+    return HttpResponse(body, status=status, headers={"Cache-Control": "no-store"})
