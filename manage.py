@@ -10,7 +10,7 @@ def main() -> None:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError
+    from django.db import DatabaseError
 
     try:
         _ = settings.DEBUG  # reads the settings, so that a bad one is one sentence and no traceback
@@ -21,8 +21,18 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader had enough
-    except OperationalError as error:
-        sys.exit(f"The database cannot be used: {error}")
+    except DatabaseError as error:
+        sys.exit(sentence(error))
+
+
+def sentence(error: Exception) -> str:
+    """Return what is wrong with the database. Raises `error` again if it is a bug."""
+    from itempath.installation import describe_failure
+    from itempath.outages import is_outage
+
+    if not is_outage(error):
+        raise error
+    return describe_failure(error)
 
 
 if __name__ == "__main__":

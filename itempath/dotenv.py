@@ -3,17 +3,39 @@
 import base64
 import os
 import secrets
+import sqlite3
 import sys
+from contextlib import closing
+from pathlib import Path
+
+# The database of an installation that names no other one, beside the `.env`.
+DEFAULT_DATABASE = "registry.sqlite3"
 
 TEMPLATE = """\
 # Settings of this installation; the README has the table. Keep a copy of the keys apart from the database's backups.
 SECRET_KEY={secret_key}
 CONNECTION_SECRET_KEYS={connection_key}
 """
+REFUSAL = (
+    "{database} is there without its {name}, and fresh keys open none of its secrets: "
+    "put the {name} back that belongs to it, or move {database} away to begin anew."
+)
 
 
 def main(path: str) -> None:
-    """Create `path`, readable by its owner only; a file that is there stays as it is."""
+    """Create `path`, readable by its owner only; a file that is there stays as it is.
+
+    Exits with a sentence where the database beside it has data, which was made with other keys.
+    """
+    database = Path(path).with_name(DEFAULT_DATABASE)
+    if not os.path.lexists(path) and has_data(database):
+        if not has_keys():
+            sys.exit(REFUSAL.format(database=database.name, name=Path(path).name))
+    else:
+        write(path)
+
+
+def write(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -21,6 +43,31 @@ def main(path: str) -> None:
     connection_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     with os.fdopen(descriptor, "w") as file:
         file.write(TEMPLATE.format(secret_key=secrets.token_urlsafe(48), connection_key=connection_key))
+
+
+def append(path: Path, comment: str, name: str, value: str) -> None:
+    """Add a setting to a file of them. Raises `OSError`."""
+    content = path.read_bytes()
+    separator = b"\n" if content and not content.endswith(b"\n") else b""
+    with path.open("ab") as file:
+        file.write(separator + f"# {comment}\n{name}={value}\n".encode())
+
+
+def has_data(database: Path) -> bool:
+    """Return whether there is a database with tables in it, or something that cannot be told from one."""
+    if not database.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            return bool(opened.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    except sqlite3.Error:
+        return True
+
+
+def has_keys() -> bool:
+    """Return whether the settings come from elsewhere, so that no file is missing."""
+    named = os.environ.get("ENV_FILE", "")
+    return bool(os.environ.get("SECRET_KEY") and os.environ.get("CONNECTION_SECRET_KEYS")) or os.path.isfile(named)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ import binascii
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from itempath.dotenv import DEFAULT_DATABASE, has_data
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -65,7 +68,8 @@ class Environment(BaseSettings):
 
     secret_key: Annotated[str, Field(min_length=32)]
     connection_secret_keys: Annotated[list[Key], NoDecode, BeforeValidator(split_commas), Field(min_length=1)]
-    database_url: DatabaseUrl = f"sqlite:///{BASE_DIR / 'registry.sqlite3'}"
+    database_url: DatabaseUrl = f"sqlite:///{BASE_DIR / DEFAULT_DATABASE}"
+    installation_id: UUID | None = None
     debug: bool = False
     allowed_hosts: CommaList = ["localhost", "127.0.0.1"]
     host: str = "127.0.0.1"
@@ -83,6 +87,23 @@ class Environment(BaseSettings):
     check_runner: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
+    @model_validator(mode="after")
+    def leave_other_databases(self) -> Self:
+        """Take the file's id for the file's database alone: `DATABASE_URL=... make run` tries out another one."""
+        if is_database_overridden() and "INSTALLATION_ID" not in os.environ:
+            self.installation_id = None
+        return self
+
+
+def is_database_overridden() -> bool:
+    """Return whether the process environment, and not the file, names the database."""
+    return bool(os.environ.get("DATABASE_URL"))
+
+
+def env_file() -> Path:
+    """Return the file of settings, which need not be there."""
+    return Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+
 
 def read_environment() -> Environment:
     """Return the checked settings.
@@ -98,4 +119,11 @@ def read_environment() -> Environment:
 def sentence(error: ValidationError) -> str:
     faults = {str(fault["loc"][0]).upper(): fault["msg"].removeprefix("Value error, ") for fault in error.errors()}
     listed = "; ".join(f"{name}: {message}" for name, message in faults.items())
-    return f"The environment or .env has settings that are missing or unusable ({listed}); `make setup` writes a .env with fresh keys."
+    return f"The environment or .env has settings that are missing or unusable ({listed}); {advice()}."
+
+
+def advice() -> str:
+    """Return what to do about missing settings: fresh keys open no secret of a database that is there."""
+    if has_data(BASE_DIR / DEFAULT_DATABASE):
+        return f"put back the .env that belongs to {DEFAULT_DATABASE} (`make setup` makes fresh keys only where there is no database)"
+    return "`make setup` writes a .env with fresh keys"

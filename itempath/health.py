@@ -1,15 +1,42 @@
 """Whether the process runs, and whether it can serve. Neither tells an anonymous caller why not."""
 
 import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
 
-from django.db import Error, connection
+from django.apps import apps
+from django.conf import settings
+from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from connections.models import KeyProof
 from connections.sealing import Unreadable
+from itempath.models import Installation
+from itempath.outages import is_busy
+from itempath.patience import set_busy_timeout
 
 logger = logging.getLogger(__name__)
+
+LOCK_TIMEOUT = 100  # milliseconds, on PostgreSQL
+LEAST_FREE = 65_536  # bytes, on SQLite
+TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)",
+}
+
+
+class HealthMiddleware:
+    """Answers the two paths before anything else: probes come by address, in plain HTTP, every few seconds."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = VIEWS.get(request.path_info)
+        return view(request) if view else self.get_response(request)
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -17,22 +44,98 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if the database answers, its migrations are applied and the keys open what is stored; else 503."""
+    """200 if the database can be read and written, has its tables and migrations, and the keys are its own; else 503."""
     faults = list_faults()
     for fault in faults:
         logger.error("Not ready: %s", fault)
     return JsonResponse({"status": "unavailable" if faults else "ok"}, status=503 if faults else 200)
 
 
+VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz}
+
+
 def list_faults() -> list[str]:
+    """Return why the database cannot serve, in words for the log: nothing if it can."""
     try:
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if pending:
-            return [f"{len(pending)} migrations are not applied; run `python manage.py migrate`"]
-        KeyProof.verify()
+        return find_unread() or find_unwritten()
     except Error as error:
         return [f"the database cannot be reached ({error})"]
     except Unreadable as error:
         return [f"CONNECTION_SECRET_KEYS are not the keys of this database ({error})"]
+
+
+def find_unread() -> list[str]:
+    if lost := expected_tables() - {name for (name,) in read(TABLES[connection.vendor])}:
+        return [f"{len(lost)} tables are missing, such as {min(lost)}; restore a backup, or run `python manage.py migrate`"]
+    applied = frozenset((app, name) for app, name in read("SELECT app, name FROM django_migrations"))
+    if pending := count_pending(applied):
+        return [f"{pending} migrations are not applied; run `python manage.py migrate`"]
+    KeyProof.verify()
     return []
+
+
+def find_unwritten() -> list[str]:
+    """Write something. Another one's write in progress, such as an import, is no fault, and is not waited for."""
+    if connection.vendor == "sqlite" and (free := free_space(settings.DATABASES["default"]["NAME"])) < LEAST_FREE:
+        return [f"the disk of the database is full ({free} bytes are free)"]
+    try:
+        with probing():
+            Installation.probe()
+    except Error as error:
+        return [] if is_busy(error) else [f"the database cannot be written ({error})"]
+    return []
+
+
+def free_space(database: str) -> int:
+    """Return the bytes left beside `database`: its write-ahead log may have room from before, and tell nothing."""
+    space = os.statvfs(os.path.dirname(os.path.abspath(database)))
+    return space.f_bavail * space.f_frsize
+
+
+@contextmanager
+def probing() -> Iterator[None]:
+    """Begin a transaction that waits neither for locks nor for the disk: it is there to be refused, not to last."""
+    if connection.vendor == "sqlite":
+        with unsynchronized(), transaction.atomic():
+            yield
+        return
+    with transaction.atomic():
+        read(f"SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true), set_config('synchronous_commit', 'off', true)")
+        yield
+
+
+@contextmanager
+def unsynchronized() -> Iterator[None]:
+    set_busy_timeout(0)
+    set_synchronous("NORMAL")
+    try:
+        yield
+    finally:
+        set_busy_timeout(settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000)
+        set_synchronous("FULL")
+
+
+def set_synchronous(level: str) -> None:
+    """Say whether commits wait for the disk; SQLite refuses to change it within a transaction."""
+    if not connection.in_atomic_block:
+        connection.connection.execute(f"PRAGMA synchronous = {level}")
+
+
+def read(statement: str) -> list[tuple[str, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        rows: list[tuple[str, ...]] = cursor.fetchall()
+    return rows
+
+
+@cache
+def expected_tables() -> set[str]:
+    models = (model._meta for model in apps.get_models(include_auto_created=True))
+    return {"django_migrations", *(meta.db_table for meta in models if meta.managed)}
+
+
+@lru_cache(maxsize=4)
+def count_pending(applied: frozenset[tuple[str, ...]]) -> int:
+    """Return how many migrations are missing where `applied` are there; to plan them costs ten times the rest."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

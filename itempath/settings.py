@@ -28,6 +28,7 @@ WEB_THREADS = ENVIRONMENT.web_threads
 BODY_TIMEOUT = ENVIRONMENT.body_timeout
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 DEMO = ENVIRONMENT.demo
+INSTALLATION_ID = ENVIRONMENT.installation_id
 
 API_MAX_LIMIT = ENVIRONMENT.api_max_limit
 API_RATE_PER_MINUTE = ENVIRONMENT.api_rate_per_minute
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "itempath.middleware.RequestIdMiddleware",
+    "itempath.health.HealthMiddleware",
     "itempath.access_log.AccessLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -96,6 +98,7 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
+        config["ENGINE"] = "itempath.sqlite3"
         # WAL lets readers go on beside the one writer; IMMEDIATE takes the write lock at BEGIN, where the busy
         # timeout applies: a transaction that first reads and then writes would fail at once instead.
         # 3 s: a client hears 503 within the 5 s of the contract.
@@ -273,7 +276,6 @@ CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENVIRONMENT.https
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "itempath.api.handlers.csrf_failure"
 DEFAULT_EXCEPTION_REPORTER = "itempath.scrubbing.Reporter"

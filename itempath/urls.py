@@ -8,7 +8,6 @@ from accounts.urls import urlpatterns as account_urls
 from connections.urls import urlpatterns as connection_urls
 from itempath.api.description import DescriptionView
 from itempath.api.handlers import UnknownPath
-from itempath.health import healthz, readyz
 from workitems.urls import urlpatterns as work_item_urls
 
 
@@ -27,8 +26,6 @@ urlpatterns = [
     # Django's own pattern for these has two open ends, and looks for them in a time that grows with the path's square.
     re_path(r"^admin/r/", unknown_page),
     path("admin/", admin.site.urls),
-    path("healthz", healthz),
-    path("readyz", readyz),
 ]
 
 handler400 = "itempath.api.handlers.bad_request"

@@ -40,6 +40,13 @@ def make_user(name: str, role: Role = Role.NONE, **fields) -> User:
     return user
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request):
+    """Each process of the suite has a database of its own: a name with a suffix, but for SQLite's, which are in memory."""
+    if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # pytest-django knows Django's own backend alone
+        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+
+
 @pytest.fixture(autouse=True)
 def quick_hashing(settings):
     """Passwords are hashed once, not a million times."""

@@ -1,3 +1,4 @@
+import logging
 import os
 import secrets
 import socket
@@ -8,17 +9,23 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from accounts.roles import Role
 from connections.demo import DEMO_READER, has_demo, load_demo
-from connections.models import Connection
+from connections.models import Connection, KeyProof
+from connections.sealing import Unreadable
 from itempath.environment import BASE_DIR
+from itempath.installation import database_name, describe_failure, note_installation, require_database
+from itempath.outages import is_outage
+from itempath.sqlite3.lock import share_with_successor
 from workitems import demo as work_items
 from workitems.models import Organization
+
+logger = logging.getLogger(__name__)
 
 DEMO_ADMIN = "admin"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to
@@ -30,12 +37,28 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.require_free_port()
         try:
-            self.migrate()
-            password = self.load_demo()
-        except OperationalError as error:
-            raise CommandError(f"The database cannot be used: {error}") from error
-        self.announce(password)
+            password = self.prepare_database()
+            unnoted = note_installation()
+        except DatabaseError as error:
+            if not is_outage(error):
+                raise
+            raise CommandError(describe_failure(error)) from error
+        self.announce(password, unnoted)
+        share_with_successor(database_name())
         self.serve()
+
+    def prepare_database(self) -> str | None:
+        require_database()
+        self.migrate()
+        self.warn_of_other_keys()
+        return self.load_demo()
+
+    def warn_of_other_keys(self) -> None:
+        """Serve all the same: lists go on, and `/readyz` says that something is wrong."""
+        try:
+            KeyProof.verify()
+        except Unreadable as error:
+            logger.error("CONNECTION_SECRET_KEYS are not the keys of this database (%s)", error)
 
     def migrate(self) -> None:
         """Apply what is missing; looking first is quicker than a migrate that does nothing."""
@@ -58,12 +81,14 @@ class Command(BaseCommand):
         work_items.load_demo(reader)
         return password
 
-    def announce(self, password: str | None) -> None:
+    def announce(self, password: str | None, unnoted: str | None) -> None:
         host = "localhost" if settings.HOST in ANY_ADDRESS else settings.HOST
         base = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
         self.stdout.write(f"Admin: {base}/admin/")
         if password:
             self.stdout.write(f"User {DEMO_ADMIN}, password {password} (shown this once)")
+        if unnoted:
+            self.stdout.write(f"Set {unnoted}, and a start without its database stops instead of making an empty one")
         self.stdout.write(self.curl_line(base))
         self.stdout.flush()
 

@@ -1,0 +1,115 @@
+"""What a start makes sure of before it serves or migrates: that the database is there, and is this installation's.
+
+`INSTALLATION_ID` in the settings says that the installation had a database, and which. It is written into `.env` once
+there is one; where the settings come from the environment, whoever keeps them sets it.
+"""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import connection
+
+from connections.models import Connection
+from itempath import dotenv
+from itempath.environment import env_file, is_database_overridden
+from itempath.models import Installation
+from itempath.outages import is_damage
+
+COMMENT = "Which database this installation has: a start that finds another one, or an empty one, stops."
+LOST = (
+    "This installation had a database (INSTALLATION_ID is {id}), and {place} {fault}: bring it back, or a backup with "
+    "`manage.py restore FILE`; to begin with a new one, remove INSTALLATION_ID from .env or the environment."
+)
+ANOTHER = (
+    "{place} is the database of the installation {found}, and INSTALLATION_ID is {id}: put the right one into "
+    "DATABASE_URL, or set INSTALLATION_ID to {found} if this one is meant."
+)
+FOREIGN = "{place} has tables of something else ({tables}): name a database of the registry's own in DATABASE_URL."
+
+
+def require_database() -> None:
+    """Refuse a database that was lost, or is not this installation's, or not this product's.
+
+    Raises `CommandError` with one sentence, and the database's own error if it cannot be read.
+    """
+    if settings.INSTALLATION_ID and is_sqlite() and not Path(database_name()).exists():
+        raise lost("is not there")  # found out without making it
+    tables = set(connection.introspection.table_names())
+    if Installation._meta.db_table in tables:
+        require_own(Installation.current())
+    elif Connection._meta.db_table in tables:
+        return  # made by a version that had no ids
+    elif foreign := sorted(tables - known_tables()):
+        raise CommandError(FOREIGN.format(place=place(), tables=", ".join(foreign[:3])))
+    elif settings.INSTALLATION_ID:
+        raise lost("is empty")
+
+
+def require_own(found: object) -> None:
+    expected = settings.INSTALLATION_ID
+    if expected and found and found != expected:
+        raise CommandError(ANOTHER.format(place=place(), found=found, id=expected))
+
+
+def lost(fault: str) -> CommandError:
+    return CommandError(LOST.format(id=settings.INSTALLATION_ID, place=place(), fault=fault))
+
+
+def known_tables() -> set[str]:
+    return {*connection.introspection.django_table_names(), "django_migrations"}
+
+
+def note_installation() -> str | None:
+    """Write the database's id beside the settings that name the database.
+
+    Return the line for whoever keeps the settings if it could not be written; nothing if it stands there.
+    """
+    if settings.INSTALLATION_ID:
+        return None
+    id = str(Installation.current())
+    try:
+        if is_database_overridden() or not env_file().is_file():
+            return f"INSTALLATION_ID={id}"
+        dotenv.append(env_file(), COMMENT, "INSTALLATION_ID", id)
+    except OSError:
+        return f"INSTALLATION_ID={id}"
+    return None
+
+
+def is_sqlite() -> bool:
+    return connection.vendor == "sqlite"
+
+
+def database_name() -> str:
+    return str(settings.DATABASES["default"]["NAME"])
+
+
+def place() -> str:
+    """Return what an operator calls the database, without its password."""
+    config = settings.DATABASES["default"]
+    if is_sqlite():
+        return database_name()
+    return f"the database {config['NAME']} on {config['HOST'] or 'localhost'}"
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return one sentence for a database that cannot be used."""
+    return f"The database cannot be used: {(is_sqlite() and reason_of_file(error)) or str(error).strip()}"
+
+
+def reason_of_file(error: BaseException) -> str:
+    """Return what is wrong with SQLite's file, which SQLite itself does not name; nothing if the fault is another."""
+    file = Path(database_name())
+    if is_damage(error):
+        return f"{file} is damaged, or no SQLite database ({error}): put it right, or `manage.py restore` a backup."
+    if file.is_dir():
+        return f"{file} is a folder."
+    if not file.absolute().parent.is_dir():
+        return f"{file} is in a folder that is not there."
+    if file.exists() and not os.access(file, os.R_OK):
+        return f"this user may not read {file}."
+    if "unable to open" in str(error):
+        return f"this user may not write beside {file} ({error})."
+    return ""
