@@ -7,10 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from itempath.environment import is_loopback
 
-
-DEBUG_EXPOSED = Error("DEBUG shows internals to everyone who can reach HOST.", hint="Set DEBUG=0, or HOST=127.0.0.1.", id="itempath.E003")
 KEY_SHARED = Error("SECRET_KEY is also an encryption key.", hint="Give each a key of its own.", id="itempath.E004")
 NO_HTTPS = Warning("The server listens beyond this machine without HTTPS.", hint="Set HTTPS=1 behind a TLS proxy.", id="itempath.W001")
 ANY_HOST = Warning("ALLOWED_HOSTS takes any Host header.", hint="List the names that clients use.", id="itempath.W002")
@@ -40,10 +38,9 @@ def check_encoding(alias: str) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_exposure(**kwargs: Any) -> list[CheckMessage]:
-    """Refuse DEBUG where others can reach it, and warn of tokens that travel in clear."""
-    exposed = settings.HOST not in LOOPBACK
+    """Refuse a key that serves two ends, and warn of tokens that travel in clear."""
+    exposed = not is_loopback(settings.HOST)
     found = (
-        (settings.DEBUG and exposed, DEBUG_EXPOSED),
         (settings.SECRET_KEY in settings.CONNECTION_SECRET_KEYS, KEY_SHARED),
         (exposed and not settings.SESSION_COOKIE_SECURE, NO_HTTPS),
         ("*" in settings.ALLOWED_HOSTS, ANY_HOST),

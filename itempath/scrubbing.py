@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from django.conf import settings
 from django.http import HttpRequest, QueryDict
 from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
@@ -207,10 +208,15 @@ def without_secret(value: Any) -> Any:
 class ReporterFilter(SafeExceptionReporterFilter):
     """Django's own filter, which it switches off for DEBUG pages; form values go by their names, too."""
 
-    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PRIVATE", re.IGNORECASE)
+    # The last two stand in the environment of a request, where other servers put all of the process's own.
+    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PRIVATE|DATABASE_URL|CSRF_COOKIE$", re.IGNORECASE)
 
     def is_active(self, request: HttpRequest | None) -> bool:
         return True
+
+    def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, str]:
+        """Return the cookies' names: whoever has the value of one has the session."""
+        return dict.fromkeys(getattr(request, "COOKIES", {}), self.cleansed_substitute)
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
         posted = super().get_post_parameters(request)
@@ -221,8 +227,19 @@ class ReporterFilter(SafeExceptionReporterFilter):
         return {name: without_secret(value) for name, value in found}.items()
 
 
+def installation_secrets() -> list[str]:
+    """Return the secrets of the settings, which a frame of a driver may hold under any name."""
+    passwords = [str(database.get("PASSWORD") or "") for database in settings.DATABASES.values()]
+    return [settings.SECRET_KEY, *settings.CONNECTION_SECRET_KEYS, *passwords]
+
+
 class Reporter(ExceptionReporter):
     """Reports without secrets, whatever frame or message holds them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for secret in installation_secrets():
+            remember(secret)
 
     def get_traceback_data(self) -> dict[str, Any]:
         """Take secrets out of what the exceptions say before it is written as HTML."""

@@ -17,8 +17,8 @@ django_stubs_ext.monkeypatch()  # lets Django's classes take type arguments, as 
 
 ENVIRONMENT = read_environment()
 
-SECRET_KEY = ENVIRONMENT.secret_key
-CONNECTION_SECRET_KEYS = ENVIRONMENT.connection_secret_keys
+SECRET_KEY = ENVIRONMENT.secret_key.get_secret_value()
+CONNECTION_SECRET_KEYS = [key.get_secret_value() for key in ENVIRONMENT.connection_secret_keys]
 DEBUG = ENVIRONMENT.debug
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
 HOST = ENVIRONMENT.host
@@ -115,7 +115,7 @@ def database(url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": database(ENVIRONMENT.database_url)}
+DATABASES = {"default": database(ENVIRONMENT.database_url.get_secret_value())}
 
 # Where a login leads that came from nowhere.
 LOGIN_REDIRECT_URL = "admin:index"
@@ -275,7 +275,13 @@ WHITENOISE_AUTOREFRESH = False
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENVIRONMENT.https
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
+SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts_include_subdomains
+SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts_preload
+# Both bind other hosts of the domain, for as long as browsers remember it: nobody should have to choose them.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# The longest that a login lasts; `itempath.pages` counts from the login, and ends a session that was left idle.
+SESSION_COOKIE_AGE = ENVIRONMENT.session_hours * 3600
+SESSION_IDLE_SECONDS = ENVIRONMENT.session_idle_minutes * 60
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "itempath.api.handlers.csrf_failure"
 DEFAULT_EXCEPTION_REPORTER = "itempath.scrubbing.Reporter"
@@ -303,3 +309,6 @@ LOGGING = {
     # Django's own handler mails tracebacks to ADMINS and prints only in DEBUG; one console for everything is plainer.
     "loggers": {"django": {"handlers": [], "propagate": True}, "django.request": {"level": "ERROR"}},
 }
+
+# Not a setting, as it holds every secret: pages about failures and `diffsettings` list what settings there are.
+del ENVIRONMENT
