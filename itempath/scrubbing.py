@@ -227,18 +227,33 @@ class ReporterFilter(SafeExceptionReporterFilter):
         return {name: without_secret(value) for name, value in found}.items()
 
 
+def hidden_texts(values: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts in (nested) settings that `ReporterFilter` hides for their names."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from hidden_texts(value)
+        elif value and isinstance(value, str) and ReporterFilter.hidden_settings.search(name):
+            yield value
+
+
 def installation_secrets() -> list[str]:
-    """Return the secrets of the settings, which a frame of a driver may hold under any name."""
-    passwords = [str(database.get("PASSWORD") or "") for database in settings.DATABASES.values()]
-    return [settings.SECRET_KEY, *settings.CONNECTION_SECRET_KEYS, *passwords]
+    """Return the secrets of the settings, which a frame of a library may hold under any name."""
+    return [settings.SECRET_KEY, *settings.CONNECTION_SECRET_KEYS, *hidden_texts(settings.DATABASES)]
+
+
+def request_secrets(request: HttpRequest | None) -> list[str]:
+    """Return what stands for the caller: the session and the bearer."""
+    if request is None:
+        return []
+    return [*request.COOKIES.values(), *request.META.get("HTTP_AUTHORIZATION", "").split()[1:]]
 
 
 class Reporter(ExceptionReporter):
     """Reports without secrets, whatever frame or message holds them."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for secret in installation_secrets():
+    def __init__(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        for secret in (*installation_secrets(), *request_secrets(request)):
             remember(secret)
 
     def get_traceback_data(self) -> dict[str, Any]:

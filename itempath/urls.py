@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from accounts.urls import urlpatterns as account_urls
 from connections.urls import urlpatterns as connection_urls
@@ -17,7 +17,7 @@ def unknown_page(request: HttpRequest) -> HttpResponse:
 
 description_urls = [
     re_path(r"^schema/?$", DescriptionView.as_view(), name="schema"),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns = [

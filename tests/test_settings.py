@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +21,8 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.views.debug import get_default_exception_reporter_filter
+from pydantic import SecretStr
 
 from connections.models import KeyProof
 from itempath.environment import Environment, read_environment
@@ -46,9 +49,26 @@ def run(*words: str, **environment: str | Path) -> subprocess.CompletedProcess[s
     return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 
+def plain(value):
+    """Return a setting with its secrets in clear."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+READ = """
+import sys
+from itempath.environment import read_environment
+def plain(value):
+    return [plain(each) for each in value] if isinstance(value, list) else getattr(value, "get_secret_value", lambda: value)()
+for name in sys.argv[1:]:
+    print(plain(getattr(read_environment(), name)))
+"""
+
+
 def read(*names: str, **environment: str | Path) -> list[str]:
     """Return settings as a new process reads them."""
-    code = "import sys; from itempath.environment import read_environment as r; [print(getattr(r(), name)) for name in sys.argv[1:]]"
+    code = READ
     done = run("-c", code, *names, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -105,6 +125,10 @@ def test_every_command_says_it_in_one_sentence(words):
         ("WEB_THREADS", ["0", "-1", "65"]),
         ("BODY_TIMEOUT", ["0", "x"]),
         ("HTTPS", ["maybe"]),
+        ("HSTS_INCLUDE_SUBDOMAINS", ["maybe"]),
+        ("HSTS_PRELOAD", ["2"]),
+        ("SESSION_HOURS", ["0", "-1", "8761", "0.5"]),
+        ("SESSION_IDLE_MINUTES", ["0", "x"]),
         ("TRUSTED_PROXIES", ["proxy.example.com", "10.0.0.0/33", "10.0.0.1/8,x"]),
         ("API_MAX_LIMIT", ["0", "-1", "all"]),
         ("API_RATE_PER_MINUTE", ["-1", "x"]),
@@ -142,7 +166,7 @@ def test_refused_values(name, values, monkeypatch):
 )
 def test_accepted_values(name, written, expected, monkeypatch):
     monkeypatch.setenv(name, written)
-    assert getattr(read_environment(), name.lower()) == expected
+    assert plain(getattr(read_environment(), name.lower())) == expected
 
 
 def test_the_defaults_of_the_contract():
@@ -193,11 +217,11 @@ SAFE = {"HOST": "127.0.0.1", "DEBUG": False, "SESSION_COOKIE_SECURE": False, "AL
     ("changes", "ids"),
     [
         ({}, []),
-        ({"DEBUG": True}, []),
-        ({"DEBUG": True, "HOST": "localhost"}, []),
-        ({"DEBUG": True, "HOST": "::1"}, []),
-        ({"DEBUG": True, "HOST": "0.0.0.0"}, ["E003", "W001"]),
-        ({"DEBUG": True, "HOST": "::", "SESSION_COOKIE_SECURE": True}, ["E003"]),
+        ({"HOST": "localhost"}, []),
+        ({"HOST": "::1"}, []),
+        ({"HOST": "127.0.0.2"}, []),
+        ({"HOST": "0.0.0.0"}, ["W001"]),
+        ({"HOST": "::", "SESSION_COOKIE_SECURE": True}, []),
         ({"HOST": "10.0.0.7"}, ["W001"]),
         ({"HOST": "10.0.0.7", "SESSION_COOKIE_SECURE": True}, []),
         ({"SECRET_KEY": KEY, "CONNECTION_SECRET_KEYS": ["x", KEY]}, ["E004"]),
@@ -214,9 +238,103 @@ def test_checks_of_settings(changes, ids, settings):
 
 @pytest.mark.parametrize("command", ["check", "migrate", "serve"])
 def test_an_error_of_the_checks_stops_every_command(command, empty_database):
-    done = run("manage.py", command, **BASE | {"DATABASE_URL": empty_database(), "DEBUG": "1", "HOST": "0.0.0.0"})
+    done = run("manage.py", command, **BASE | {"DATABASE_URL": empty_database(), "SECRET_KEY": KEY})
     assert done.returncode != 0
-    assert "itempath.E003" in done.stderr
+    assert "itempath.E004" in done.stderr
+
+
+PUBLIC = [{"HTTPS": "1"}, {"TRUSTED_PROXIES": "127.0.0.1"}, {"HOST": "0.0.0.0"}, {"HOST": "::"}, {"HOST": "10.0.0.7"}, {"HOST": "wms"}]
+
+
+@pytest.mark.parametrize("public", PUBLIC, ids=str)
+def test_debug_goes_with_nothing_public(public, monkeypatch):
+    monkeypatch.setenv("DEBUG", "1")
+    for name, value in public.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=r"\(DEBUG: its pages show internals [^\n]*\); ") as refusal:
+        read_environment()
+    assert "\n" not in str(refusal.value)
+    monkeypatch.setenv("DEBUG", "0")
+    assert read_environment()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost", ""])
+def test_debug_goes_with_this_machine(host, monkeypatch):
+    monkeypatch.setenv("DEBUG", "1")
+    monkeypatch.setenv("HOST", host)
+    assert read_environment().debug
+
+
+@pytest.mark.parametrize(
+    "words", [("manage.py", "check"), ("manage.py", "serve"), ("manage.py", "migrate"), ("-c", "import itempath.wsgi")], ids=" ".join
+)
+def test_everything_refuses_a_public_debug(words):
+    done = run(*words, **BASE | {"DEBUG": "1", "HTTPS": "1", "DJANGO_SETTINGS_MODULE": "itempath.settings"})
+    assert done.returncode != 0
+    assert "DEBUG: its pages show internals" in done.stderr.splitlines()[-1]
+
+
+# Where settings are shown
+
+SECRETS = {
+    "SECRET_KEY": "s3cr3t-signing-key-" * 3,
+    "CONNECTION_SECRET_KEYS": f"{KEY},{base64.urlsafe_b64encode(b'o' * 32).decode()}",
+    "DATABASE_URL": "postgresql://me:hunter2-hunter2@127.0.0.1:1/none?sslpassword=hunter3-hunter3",
+}
+SHOWN_PARTS = [SECRETS["SECRET_KEY"], *SECRETS["CONNECTION_SECRET_KEYS"].split(","), "hunter2", "hunter3"]
+PAGES = """
+import os, sys, django
+django.setup()
+from django.core import mail
+from django.conf import settings
+from django.test import Client
+from django.test.utils import setup_test_environment
+from django.utils.log import AdminEmailHandler
+import logging
+debug = settings.DEBUG
+setup_test_environment()
+settings.DEBUG = debug
+settings.ADMINS = [("me", "me@example.com")]
+logging.getLogger("django.request").addHandler(AdminEmailHandler(include_html=True))
+for path in ("/admin/login/", "/admin/", "/nothing", "/api/nothing", "/api/connections"):
+    client = Client(SERVER_NAME="localhost", raise_request_exception=False, headers={"authorization": "Bearer hunter2"})
+    client.cookies["sessionid"] = client.cookies["csrftoken"] = "hunter3" * 4
+    answer = client.post(path, {"username": "me", "password": "hunter2"}, **{name: os.environ[name] for name in sys.argv[1:]})
+    print(path, answer.status_code, answer.content.decode())
+print("mails:", len(mail.outbox), *(f"{each.body} {each.alternatives}" for each in mail.outbox))
+print(settings.DATABASES["default"]["HOST"])
+"""
+
+
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_no_page_about_a_failure_shows_a_secret_of_the_settings(debug):
+    """The database is away, so that its driver fails with the password in its frames."""
+    environment = BASE | SECRETS | {"DEBUG": debug, "DJANGO_SETTINGS_MODULE": "itempath.settings"}
+    done = run("-c", PAGES, *SECRETS, **environment)
+    assert done.stdout.count("127.0.0.1") > 0, done.stderr
+    assert "mails: 0" not in done.stdout
+    assert [part for part in SHOWN_PARTS if part in unescape(unescape(done.stdout)) or part in unescape(done.stderr)] == []
+
+
+@pytest.mark.parametrize("words", [(), ("--all",), ("--output", "unified"), ("--default", "itempath.settings", "--all")], ids=" ".join)
+def test_diffsettings_shows_no_secret(words):
+    done = run("manage.py", "diffsettings", *words, **BASE | SECRETS)
+    assert done.returncode == 0, done.stderr
+    assert "DATABASES = {'default': {'ENGINE': 'itempath.postgresql'" in done.stdout
+    assert [part for part in SHOWN_PARTS if part in done.stdout] == []
+
+
+def test_no_secret_shows_in_what_was_read(monkeypatch):
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    read = read_environment()
+    assert [part for part in SHOWN_PARTS if part in f"{read!r} {read} {read.model_dump()}"] == []
+
+
+def test_the_settings_hold_their_secrets_under_names_that_are_hidden(settings):
+    cleansed = get_default_exception_reporter_filter().get_safe_settings()
+    shown = {name for name, value in cleansed.items() if settings.SECRET_KEY in repr(value) or KEY in repr(value)}
+    assert shown == set()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.log import log_response
@@ -72,12 +72,15 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's 400 (a bad Host, say); Django takes a session that could not be stored for the client's fault, too."""
+    """Django's 400 (a bad Host, say); Django takes a session that could not be stored for the client's fault, too.
+
+    A page repeats only sentences that are meant to be read.
+    """
     if outage := find_outage(exception):
         return unavailable(request, outage)
     if is_api(request):
         return JsonResponse(shape("The request is not well-formed."), status=400)
-    return page("400.html", 400)
+    return page("400.html", 400, sentence=str(exception) if isinstance(exception, BadRequest) else "")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

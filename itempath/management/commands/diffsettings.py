@@ -2,20 +2,20 @@
 
 from typing import Any
 
+from django.conf import Settings, global_settings, settings
 from django.core.management.commands import diffsettings
 from django.views.debug import get_default_exception_reporter_filter
 
 
-def safe(shown: dict[str, str], default: dict[str, str]) -> dict[str, str]:
-    """Return the settings as `shown`; those that differ from Django's own defaults without what is secret."""
-    cleansed = get_default_exception_reporter_filter().get_safe_settings()
-    changed = {name: repr(cleansed[name]) for name, text in shown.items() if default.get(name) != text and name in cleansed}
-    return shown | changed
+def shown(module: Any) -> dict[str, str]:
+    """Return the settings of `module` as they are printed: with stars for what is secret, unless it is Django's own default."""
+    cleanse = get_default_exception_reporter_filter().cleanse_setting
+    values = {name: getattr(module, name) for name in dir(module) if name.isupper()}
+    return {name: repr(value if value == getattr(global_settings, name, None) else cleanse(name, value)) for name, value in values.items()}
 
 
 class Command(diffsettings.Command):
-    def output_hash(self, user_settings: Any, default_settings: Any, **options: Any) -> Any:
-        return super().output_hash(safe(user_settings, default_settings), default_settings, **options)
-
-    def output_unified(self, user_settings: Any, default_settings: Any, **options: Any) -> Any:
-        return super().output_unified(safe(user_settings, default_settings), default_settings, **options)
+    def handle(self, *args: Any, **options: Any) -> str:
+        default = Settings(options["default"]) if options["default"] else global_settings
+        output = {"hash": self.output_hash, "unified": self.output_unified}[options["output"]]
+        return "\n".join(output(shown(settings), shown(default), **options))
