@@ -18,8 +18,9 @@ from itempath.models import Installation
 from itempath.outages import is_damage
 
 COMMENT = "Which database this installation has: a start that finds another one, or an empty one, stops."
+UNUSABLE = "The database cannot be used: "
 LOST = (
-    "This installation had a database (INSTALLATION_ID is {id}), and {place} {fault}: bring it back, or a backup with "
+    "this installation had one (INSTALLATION_ID is {id}), and {place} {fault}: bring it back, or a backup with "
     "`manage.py restore FILE`; to begin with a new one, remove INSTALLATION_ID from .env or the environment."
 )
 ANOTHER = (
@@ -34,8 +35,6 @@ def require_database() -> None:
 
     Raises `CommandError` with one sentence, and the database's own error if it cannot be read.
     """
-    if settings.INSTALLATION_ID and is_sqlite() and not Path(database_name()).exists():
-        raise lost("is not there")  # found out without making it
     tables = set(connection.introspection.table_names())
     if Installation._meta.db_table in tables:
         require_own(Installation.current())
@@ -44,7 +43,7 @@ def require_database() -> None:
     elif foreign := sorted(tables - known_tables()):
         raise CommandError(FOREIGN.format(place=place(), tables=", ".join(foreign[:3])))
     elif settings.INSTALLATION_ID:
-        raise lost("is empty")
+        raise CommandError(UNUSABLE + lost("is empty"))
 
 
 def require_own(found: object) -> None:
@@ -53,8 +52,8 @@ def require_own(found: object) -> None:
         raise CommandError(ANOTHER.format(place=place(), found=found, id=expected))
 
 
-def lost(fault: str) -> CommandError:
-    return CommandError(LOST.format(id=settings.INSTALLATION_ID, place=place(), fault=fault))
+def lost(fault: str) -> str:
+    return LOST.format(id=settings.INSTALLATION_ID, place=place(), fault=fault)
 
 
 def known_tables() -> set[str]:
@@ -96,7 +95,7 @@ def place() -> str:
 
 def describe_failure(error: BaseException) -> str:
     """Return one sentence for a database that cannot be used."""
-    return f"The database cannot be used: {(is_sqlite() and reason_of_file(error)) or str(error).strip()}"
+    return UNUSABLE + ((is_sqlite() and reason_of_file(error)) or str(error).strip())
 
 
 def reason_of_file(error: BaseException) -> str:
@@ -110,6 +109,8 @@ def reason_of_file(error: BaseException) -> str:
         return f"{file} is in a folder that is not there."
     if file.exists() and not os.access(file, os.R_OK):
         return f"this user may not read {file}."
+    if settings.INSTALLATION_ID and not file.exists():
+        return lost("is not there")
     if "unable to open" in str(error):
         return f"this user may not write beside {file} ({error})."
     return ""

@@ -15,5 +15,6 @@ os.environ.update(
     ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
     API_RATE_PER_MINUTE="0",
     API_RATE_PER_DAY="0",
+    INSTALLATION_ID="",
 )
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{tempfile.gettempdir()}/registry-tests.sqlite3")

@@ -64,7 +64,7 @@ class Registry:
     def shell(self, code: str) -> str:
         return self.ok("shell", "-v0", "-c", code).strip()
 
-    def execute(self, statement: str, file: Path | None = None) -> list[tuple]:
+    def execute(self, statement: str, file: Path | None = None) -> list[tuple[object, ...]]:
         with contextlib.closing(sqlite3.connect(file or self.file)) as database, database:
             return database.execute(statement).fetchall()
 
@@ -238,6 +238,7 @@ def test_a_damaged_database_is_replaced_and_kept(registry):
 
 
 def foreign(file: Path) -> None:
+    file.unlink()
     with contextlib.closing(sqlite3.connect(file)) as database, database:
         database.execute("CREATE TABLE recipes (name)")
 
@@ -265,7 +266,7 @@ def other_installation(file: Path) -> None:
         (lambda file: file.write_bytes(b"garbage"), {}, "is no backup of this product"),
         (lambda file: file.write_bytes(b""), {}, "is no backup of this product"),
         (lambda file: os.truncate(file, 100_000), {}, "is no backup of this product, or a damaged one"),
-        (lambda file: (file.unlink(), foreign(file)), {}, "is no backup of this product"),
+        (foreign, {}, "is no backup of this product"),
         (broken_index, {}, "is damaged"),
         (newer, {}, "comes from a newer version: it has the migration logs.0099_later."),
         (lambda file: None, {"CONNECTION_SECRET_KEYS": OTHER_KEY}, f"needs the key {key_id(KEY)}, and CONNECTION_SECRET_KEYS has"),

@@ -1,7 +1,10 @@
-"""Django's SQLite backend, which lets `manage.py restore` see who has the database open."""
+"""Django's SQLite backend, which lets `manage.py restore` see who has the database open, and makes none anew."""
 
+import os
 from typing import Any
 
+from django.conf import settings
+from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 from itempath.sqlite3.lock import share
@@ -10,5 +13,12 @@ from itempath.sqlite3.lock import share
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if not self.is_in_memory_db():
+            require_file(conn_params["database"])
             share(conn_params["database"])  # before the file is opened: a restore would put another one in its place
         return super().get_new_connection(conn_params)
+
+
+def require_file(database: str) -> None:
+    """Refuse to make an empty database where this installation had one: SQLite would, for whoever asks first."""
+    if settings.INSTALLATION_ID and not os.path.exists(database):
+        raise OperationalError(f"{database} is not there")
