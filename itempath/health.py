@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from connections.models import KeyProof
 from connections.sealing import Unreadable
 from itempath.models import Installation
-from itempath.outages import is_busy
+from itempath.outages import give_up_connection, is_busy
 from itempath.patience import set_busy_timeout
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,10 @@ def find_unwritten() -> list[str]:
         with probing():
             Installation.probe()
     except Error as error:
-        return [] if is_busy(error) else [f"the database cannot be written ({error})"]
+        if is_busy(error):
+            return []
+        give_up_connection()
+        return [f"the database cannot be written ({error})"]
     return []
 
 

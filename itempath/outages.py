@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 
 # PostgreSQL's codes for an undefined column and an undefined table.
 NOT_MIGRATED = ("42703", "42P01")
@@ -53,3 +53,9 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def give_up_connection() -> None:
+    """Let what comes next open a new connection: one that was opened while nothing could be written stays read-only."""
+    if not connection.in_atomic_block:
+        connection.close()

@@ -17,7 +17,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 
 from itempath.api.errors import RETRY_AFTER, Fault, PayloadTooLarge, Unavailable, Unprocessable, shape
 from itempath.middleware import request_id
-from itempath.outages import find_outage, is_outage
+from itempath.outages import find_outage, give_up_connection, is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """Answer `exc` in the one shape; `None` leaves a bug to the 500 handler."""
     if is_outage(exc):
         logger.error("The database cannot serve: %s", exc)
+        give_up_connection()
         exc = Unavailable()
     if isinstance(exc, RequestDataTooBig):
         exc = PayloadTooLarge()
@@ -97,6 +98,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def unavailable(request: HttpRequest, outage: BaseException) -> HttpResponse:
     """503: what a form sent stays with the browser, which sends it again when the page is reloaded."""
+    give_up_connection()
     if is_api(request):
         response: HttpResponse = JsonResponse(shape(str(Unavailable.default_detail)), status=503)
     else:

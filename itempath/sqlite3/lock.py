@@ -57,7 +57,7 @@ def whole(database: str) -> Iterator[None]:
 
 def open_lock(database: str) -> int:
     """Open the lock file, made for the owner of the database, as SQLite makes its own files beside one."""
-    descriptor = os.open(f"{database}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{database}-lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if os.geteuid() == 0:
         owner = Path(database) if Path(database).exists() else Path(database).parent
         os.fchown(descriptor, owner.stat().st_uid, owner.stat().st_gid)
