@@ -6,7 +6,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from connections.addresses import parse_address
 from connections.secrets import is_placeholder
-from itempath.records import LARGEST, Moment, Number, Record, Text, empty_for_null, refuse_unstorable
+from itempath.records import (
+    LARGEST,
+    LARGEST_ID,
+    Moment,
+    Name,
+    Number,
+    Record,
+    Text,
+    empty_for_null,
+    refuse_unstorable,
+)
 
 MAX_INTEGRATIONS = 10_000
 
@@ -35,8 +45,8 @@ def one_or_zero(value: Any) -> int:
 def shift(number: int, info: ValidationInfo) -> int:
     """Add the import's offset, which sets the ids of a second ItemPath apart from those of the first."""
     shifted: int = number + (info.context or {}).get("id_offset", 0)
-    if shifted > LARGEST:
-        raise ValueError("is beyond 64 bits with the offset")
+    if shifted > LARGEST_ID:
+        raise ValueError(f"is above {LARGEST_ID} with the offset, the largest id that is taken")
     return shifted
 
 
@@ -44,8 +54,8 @@ Optional255 = Annotated[Text, Field(max_length=255), BeforeValidator(empty_for_n
 Optional100 = Annotated[Text, Field(max_length=100), BeforeValidator(empty_for_null)]
 Url = Annotated[Text, Field(max_length=2000), AfterValidator(require_user_name), BeforeValidator(empty_for_null)]
 Secret = Annotated[Text, Field(max_length=10_000), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)]
-Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST), AfterValidator(shift)]
-AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST), AfterValidator(shift)]
+Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), AfterValidator(shift)]
+AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID), AfterValidator(shift)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value is None else value)]
 Status = Annotated[int, BeforeValidator(one_or_zero)]
@@ -59,7 +69,7 @@ class LogRecord(Record):
     status: Status = 0
     description: Annotated[Text, BeforeValidator(empty_for_null)] = ""
     error: Text | None = None
-    appId: Annotated[Number, AfterValidator(shift)] | None = None
+    appId: Annotated[int, Field(strict=True, ge=-LARGEST - 1, le=LARGEST_ID), AfterValidator(shift)] | None = None
     integrationId: Number | None = None
     workflowId: Number | None = None
     taskId: Number | None = None
@@ -71,14 +81,14 @@ class ConnectionRecord(Record):
 
     id: Id
     appId: AppId | None = None
-    name: Annotated[Text, Field(min_length=1, max_length=255)]
+    name: Annotated[Name, Field(max_length=255)]
     url: Url = ""
     passwordExists: Flag = False
     tokenExists: Flag = False
     password: Secret = ""
     token: Secret = ""
     authentication: Optional100 = ""
-    type: Annotated[Text, Field(min_length=1, max_length=100)]
+    type: Annotated[Name, Field(max_length=100)]
     username: Optional255 = ""
     status: Status = 0
     latestConnection: Moment | None = None

@@ -4,13 +4,20 @@ from typing import Any, Generic, TypeVar
 
 from auditlog.mixins import LogEntryAdminMixin
 from auditlog.models import LogEntry
+from auditlog.registry import auditlog
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import get_fields_from_path, unquote
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
+from django.db.models import Model, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.text import Truncator, capfirst
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
@@ -21,8 +28,39 @@ from accounts.roles import Role
 M = TypeVar("M", bound=Model)
 
 
+# More than anybody types, and less than what a database takes in one statement.
+MOST_WORDS = 50
+MOST_TERMS = 100
+# What the filters of Django's admin append to the path of their field.
+FILTER_SUFFIXES = ("", "__exact", "__isnull", "__isempty")
+
+
+def is_id(text: Any) -> bool:
+    """Return whether `text` may be the id of a record: decimal digits, no more than 64 bits take."""
+    text = str(text)
+    return text.isascii() and text.isdecimal() and len(text) < 20
+
+
+class KnownChoices:
+    """A choice among records that searches; shows nothing for what is sent in place of an id, where Django's fails."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        return super().optgroups(name, [each for each in value if is_id(each)], attr)  # type: ignore[misc]  # of the widget
+
+
+class AutocompleteOne(KnownChoices, AutocompleteSelect):
+    pass
+
+
+class AutocompleteMany(KnownChoices, AutocompleteSelectMultiple):
+    pass
+
+
 class RegistryAdmin(ModelAdmin, Generic[M]):
-    """Lists that stay cheap on big tables; a record's history is its entries in the record of changes."""
+    """Lists that stay cheap on big tables; a record's history is its entries in the record of changes.
+
+    An address may ask a list for what its filters offer, and for nothing else; what no database takes is answered 400.
+    """
 
     list_per_page = 50
     list_fullwidth = True
@@ -33,11 +71,88 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
     empty_value_display = "-"
     # What an empty list says to do next.
     empty_hint = ""
+    # Look-ups that links of ours use beside the filters.
+    linked_lookups: tuple[str, ...] = ()
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         kind = ContentType.objects.get_for_model(self.model)
-        changes = reverse("admin:auditlog_logentry_changelist")
-        return HttpResponseRedirect(f"{changes}?content_type__id__exact={kind.pk}&object_pk={object_id}")
+        query = urlencode({"content_type__id__exact": kind.pk, "object_pk": unquote(object_id)})
+        return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Allow what the list's filters and links ask for; any other look-up could find out what the list does not show."""
+        list_filter = self.get_list_filter(request) if request else self.list_filter
+        offered = {lookup for each in list_filter for lookup in self.lookups_of(each)}
+        return lookup in offered or lookup in self.linked_lookups or lookup in self.date_lookups()
+
+    def lookups_of(self, list_filter: Any) -> list[str]:
+        if isinstance(list_filter, type):
+            return [list_filter.parameter_name]
+        path = list_filter[0] if isinstance(list_filter, tuple | list) else list_filter
+        field = get_fields_from_path(self.model, path)[-1]
+        related = [f"{path}__{field.target_field.name}__exact"] if field.is_relation else []
+        return [*(f"{path}{suffix}" for suffix in FILTER_SUFFIXES), *related]
+
+    def date_lookups(self) -> list[str]:
+        return [f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")] if self.date_hierarchy else []
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Raises `BadRequest` for a sort or a filter that repeats beyond all use."""
+        repeated = max((len(values) for _, values in request.GET.lists()), default=0)
+        if repeated > MOST_TERMS or request.GET.get(ORDER_VAR, "").count(".") >= MOST_TERMS:
+            raise BadRequest(f"The address sorts or filters by more than {MOST_TERMS} terms.")
+        return super().get_changelist_instance(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Say why the list is whole after a filter that cannot be used, from which Django leads here."""
+        if ERROR_FLAG in request.GET:
+            self.message_user(request, "This filter cannot be used: the list shows everything.", messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Raises `BadRequest` for a search that is longer than a statement can be. Fields of choices search here too."""
+        if len(search_term.split()) > MOST_WORDS:
+            raise BadRequest(f"A search takes at most {MOST_WORDS} words.")
+        return super().get_search_results(request, queryset, search_term)
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """Raises `BadRequest` if what was selected is no id."""
+        if not all(map(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            raise BadRequest("What was selected is not in this list.")
+        return super().response_action(request, queryset)
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None) -> Any:
+        """Treat what is no id like the id of no record."""
+        if object_id is not None and not is_id(object_id):
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return super().get_object(request, object_id, from_field or None)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", AutocompleteOne(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", AutocompleteMany(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave out what an address proposes for a field that cannot hold it."""
+        proposed = super().get_changeform_initial_data(request)
+        return {name: value for name, value in proposed.items() if self.takes(name, value)}
+
+    def takes(self, name: str, value: Any) -> bool:
+        try:
+            field = self.opts.get_field(name)
+            target = field.target_field if field.is_relation else field
+            [target.to_python(each) for each in (value if isinstance(value, list) else [value])]
+        except (FieldDoesNotExist, ValidationError):
+            return False
+        return True
 
 
 class RecordAdmin(RegistryAdmin[M]):
@@ -56,6 +171,11 @@ class RecordAdmin(RegistryAdmin[M]):
         return False
 
 
+def may_see(request: HttpRequest, model: type[Model]) -> bool:
+    """Return whether the user may open the pages of `model`."""
+    return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+
+
 admin.site.unregister(LogEntry)
 # auditlog's own names stand above its pages and say nothing to operators.
 apps.get_app_config("auditlog").verbose_name = "Record"
@@ -66,12 +186,12 @@ LogEntry._meta.verbose_name, LogEntry._meta.verbose_name_plural = "change", "cha
 class ChangeAdmin(RecordAdmin[LogEntry], LogEntryAdminMixin):
     """Who changed what, when and from where; open to everyone with a role (but see `get_queryset`), changed by nobody."""
 
-    list_display = ("when", "user_url", "remote_addr", "action", "kind", "record", "changed_fields")
+    list_display = ("when", "who", "remote_addr", "action", "kind", "record", "changed_fields")
     list_select_related = ("actor", "content_type")
     list_filter = ("action", ("content_type", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("object_repr", "actor__username")
+    linked_lookups = ("object_pk",)
     ordering = ("-id",)
-    readonly_fields = ("when", "user_url", "remote_addr", "action", "kind", "record", "request_id", "msg")
+    readonly_fields = ("when", "who", "remote_addr", "action", "kind", "record", "request_id", "msg")
     fieldsets = ((None, {"fields": readonly_fields}),)
     empty_hint = "Every change of a connection, an app, an integration, a user or a credential is listed here."
 
@@ -102,11 +222,22 @@ class ChangeAdmin(RecordAdmin[LogEntry], LogEntryAdminMixin):
         return entry.cid
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Leave out the changes of apps that keep them to those who see their records."""
-        private = [app for app in apps.get_app_configs() if getattr(app, "private_changes", False)]
-        hidden = [model for app in private if not request.user.has_module_perms(app.label) for model in app.get_models()]
-        kinds = ContentType.objects.get_for_models(*hidden).values()
-        return super().get_queryset(request).exclude(content_type__in=[kind.pk for kind in kinds])
+        """Show the changes of what the user may see: those of users have their addresses, those of work items their texts."""
+        seen = [model for model in auditlog.get_models() if may_see(request, model)]
+        kinds = ContentType.objects.get_for_models(*seen).values()
+        queryset = super().get_queryset(request).filter(content_type__in=[kind.pk for kind in kinds])
+        return queryset.annotate(names_whole=Value(may_see(request, User)))
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("object_repr", "actor__username") if may_see(request, User) else ("object_repr",)
+
+    @admin.display(description="User")
+    def who(self, entry: LogEntry) -> str:
+        """Name who made the change. A user name may be an e-mail address: who may not see users sees what stands before the @."""
+        if entry.names_whole or entry.actor is None:
+            return str(self.user_url(entry))
+        name, at, _ = entry.actor.get_username().partition("@")
+        return f"{name}@…" if at else name
 
     def has_view_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
         return isinstance(request.user, User) and request.user.role >= Role.READER

@@ -67,7 +67,7 @@ class Unusable(OnPages):
         """Take the database's or a paginator's word for it. Anything else that fails is a bug."""
         if request.path_info.startswith("/api/") or not isinstance(exception, DataError | OverflowError | InvalidPage):
             return None
-        logger.warning("Refused: %s", exception, exc_info=exception)
+        logger.warning("Refused: %s: %s", type(exception).__name__, exception)
         return bad_request(request, BadRequest("A number or a text in the address is too large."))
 
 

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from itempath.api.dates import parse_moment
 
 LARGEST = BigIntegerField.MAX_BIGINT
+# New records get ids above the largest that came in: after 2^63-1 none would be left. JavaScript reads none beyond this.
+LARGEST_ID = 2**53
 MAX_FAULTS = 100
 
 
@@ -19,6 +21,13 @@ def refuse_unstorable(text: str) -> str:
         raise ValueError("holds a NUL character")
     if not text.isascii() and text != text.encode("utf-8", "replace").decode():
         raise ValueError("holds half a surrogate pair, which is no character")
+    return text
+
+
+def refuse_blank(text: str) -> str:
+    """Refuse a text that shows nothing: blanks, and characters without a shape such as the zero-width space."""
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise ValueError("is blank")
     return text
 
 
@@ -31,6 +40,7 @@ def read_moment(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(refuse_unstorable)]
+Name = Annotated[Text, AfterValidator(refuse_blank)]
 Number = Annotated[int, Field(strict=True, ge=-LARGEST - 1, le=LARGEST)]
 Moment = Annotated[datetime, Field(strict=True), BeforeValidator(read_moment)]
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from itempath.admin import RegistryAdmin
+from itempath.admin import RegistryAdmin, is_id
 from workitems.models import ENDS, Backlog, Bug, Initiative, Item, Link, Organization, WorkItem
 
 LINKS_PAGE = 50
@@ -86,11 +86,11 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
 
     def page_of_links(self, request: HttpRequest, end: str, object_id: str) -> list[tuple[Link, SafeString]]:
         """Return one page of the record's links, oldest first, from after the one that `links_after` names."""
-        if not object_id.isdecimal() or len(object_id) > 18:
+        if not is_id(object_id):
             return []
         after = request.GET.get("links_after", "")
         links = Link.objects.of(end, int(object_id)).with_titles().order_by("pk")
-        shown = links.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else links
+        shown = links.filter(pk__gt=int(after)) if is_id(after) else links
         return [(link, self.other_end(link, end)) for link in shown[:LINKS_PAGE]]
 
     def other_end(self, link: Link, end: str) -> SafeString:

@@ -8,7 +8,6 @@ class WorkItemsConfig(AppConfig):
     verbose_name = "Work items"
     # The admin shows the records of every organisation; who sees one over the API is a matter of membership alone.
     lowest_role = Role.MANAGER
-    private_changes = True
 
     def ready(self) -> None:
         from auditlog.registry import auditlog

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from accounts.models import User
-from itempath.records import Moment, Number, Record, Text, empty_for_null, read_moment
+from itempath.records import LARGEST_ID, Moment, Name, Number, Record, Text, empty_for_null, read_moment
 
 # What a client can send as a bearer and is not taken for a token; the first 8 characters are kept in clear.
 KEY = re.compile(r"[!-~]{16,200}")
@@ -39,13 +39,10 @@ def require_key(text: str) -> str:
     return text
 
 
-# New records get ids above the largest; clients in JavaScript read none beyond this one.
-LARGEST_ID = 2**53 - 1
-
-Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
+Id = Annotated[int, Field(strict=True, ge=1, lt=LARGEST_ID)]
 Short = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 Text50 = Annotated[Text, Field(max_length=50)]
-Text255 = Annotated[Text, Field(min_length=1, max_length=255)]
+Name255 = Annotated[Name, Field(max_length=255)]
 Day = Annotated[date, Field(strict=True), BeforeValidator(read_date)]
 Flag = Annotated[bool, BeforeValidator(read_flag)]
 Amount = Annotated[float, Field(allow_inf_nan=False)]  # also a text of one, as JavaScript's drivers write decimals
@@ -53,14 +50,14 @@ Amount = Annotated[float, Field(allow_inf_nan=False)]  # also a text of one, as 
 
 class OrganizationRecord(Record):
     id: Id
-    name: Text255
+    name: Name255
 
 
 class UserRecord(Record):
     """A user; `apiKey` is what their clients send already."""
 
     id: Id
-    username: Annotated[Text, Field(min_length=1, max_length=150), AfterValidator(require_username)]
+    username: Annotated[Name, Field(max_length=150), AfterValidator(require_username)]
     email: Annotated[Text, Field(max_length=254), BeforeValidator(empty_for_null)] = ""
     organizations: list[Id] = []
     apiKey: Annotated[Text, AfterValidator(require_key)] | None = None
@@ -69,7 +66,7 @@ class UserRecord(Record):
 class WorkItemRecord(Record):
     id: Id
     organizationId: Id
-    title: Text255
+    title: Name255
     description: Text | None = None
     statusId: Short | None = None
     createdBy: Id | None = None

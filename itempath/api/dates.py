@@ -5,9 +5,9 @@ from datetime import UTC, datetime, time, timedelta, timezone
 
 from dateutil.relativedelta import relativedelta
 
-# A blank before an offset is a `+` that the client did not escape.
+# A blank before an offset is a `+` that the client did not escape. .NET writes seven decimals, of which six are read.
 FORM = re.compile(
-    r"(\d{4})-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?(Z|[+\- ]\d\d(?::?\d\d)?)?)?)?",
+    r"(\d{4})-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?(Z|[+\- ]\d\d(?::?\d\d)?)?)?)?",
     re.ASCII,
 )
 AGO = {

@@ -254,18 +254,19 @@ def test_a_dry_run_refuses_alike(load, refuse):
 
 
 LONG = "x" * 256
+BLANKS = [" ", "\t\n", "\u00a0\u3000", "\u200b", "\ufeff "]
 
 
 @pytest.mark.parametrize(
     ("field", "values"),
     [
-        ("id", [None, 0, -1, "1", 1.5, True, []]),
-        ("name", [None, "", 5, LONG, "a\0b", [], {}]),
-        ("type", [None, "", 5, "x" * 101, "a\0b"]),
+        ("id", [None, 0, -1, "1", 1.5, True, [], 2**53 + 1, 2**63 - 1]),
+        ("name", [None, "", 5, LONG, "a\0b", [], {}, *BLANKS]),
+        ("type", [None, "", 5, "x" * 101, "a\0b", *BLANKS]),
         ("url", [5, "x" * 2001, "a\0b", {}]),
         ("username", [5, LONG, "a\0b"]),
         ("authentication", [5, "x" * 101, "a\0b"]),
-        ("appId", ["2", -1, 1.5, True]),
+        ("appId", ["2", -1, 1.5, True, 2**53 + 1, 2**63 - 1]),
         ("integrationCount", ["3", -1, 1.5, 10_001, True]),
         ("passwordExists", ["maybe", 5, {}]),
         ("tokenExists", ["maybe", 5, {}]),
@@ -275,7 +276,7 @@ LONG = "x" * 256
         ("latestConnection", ["tomorrow", 5]),
         ("lastCheck", ["tomorrow", 5]),
         ("latestLog", ["x", 5, [], {}]),
-        ("latestLog.id", [None, 0, "1"]),
+        ("latestLog.id", [None, 0, "1", 2**53 + 1, 2**63 - 1]),
         ("latestLog.creationDate", [None, "tomorrow"]),
         ("latestLog.description", [5, "a\0b"]),
         ("latestLog.error", [5, "a\0b"]),
@@ -299,6 +300,36 @@ def test_user_info_that_fits_no_user_name_is_a_bad_record(url, refuse):
 def test_integers_beyond_64_bits_are_bad_fields_and_no_bad_json(field, refuse):
     for number in (2**63, -(2**63) - 1, 10**30):
         assert refuse([record(1), record(2, **{field: number})]).startswith(f"Record 1 (counted from 0): {field}")
+
+
+def test_the_largest_ids_leave_room_for_new_ones(load):
+    largest = 2**53
+    load([record(largest, appId=largest, latestLog=log(largest))])
+    record_of_now = Connection.objects.create(name="new", type="REST", app=App.objects.create(name="new"))
+    assert (record_of_now.pk, record_of_now.app_id) == (largest + 1, largest + 1)
+    assert ConnectionLog.objects.create(connection=record_of_now, status=1).pk == largest + 1
+
+
+@pytest.mark.parametrize("field", ["id", "appId", "latestLog.id", "latestLog.appId"])
+def test_an_offset_beyond_the_largest_id_is_refused(field, refuse):
+    outer, _, inner = field.partition(".")
+    bad = record(1, **{outer: log(2, **{inner: 2**53 - 5}) if inner else 2**53 - 5})
+    fault = refuse([bad], "--id-offset", "6")
+    assert re.fullmatch(rf"Record 0 \(counted from 0\): {field}: .* is above 9007199254740992 with the offset, .*", fault)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-05-07T13:30:00.6029987Z", "2026-05-07T13:30:00.602998"),
+        ("2026-05-07T13:30:00.9999999", "2026-05-07T13:30:00.999999"),
+        ("2026-05-07T15:30:00.000000123+02:00", "2026-05-07T13:30:00.000000"),
+    ],
+)
+def test_fractions_of_more_than_six_digits_are_cut(written, read, load):
+    load([record(1, creationDate=written, lastCheck=written, latestLog=log(1, creationDate=written))])
+    [shown] = exported()
+    assert (shown["creationDate"], shown["lastCheck"], shown["latestLog"]["creationDate"]) == (read,) * 3
 
 
 @pytest.mark.parametrize("key", ["id", "name", "type"])

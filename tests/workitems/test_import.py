@@ -231,9 +231,9 @@ def test_a_file_that_cannot_be_read():
 
 BAD: dict[tuple[str, str], list[Any]] = {
     ("organizations", "id"): [None, 0, -1, "1", 1.5, True, 2**63, []],
-    ("organizations", "name"): [None, "", 5, "x" * 256, "a\0b"],
-    ("users", "id"): [None, 0, "1", 2**63],
-    ("users", "username"): [None, "", 5, "x" * 151, "a b", "a\0b"],
+    ("organizations", "name"): [None, "", 5, "x" * 256, "a\0b", " ", "\u00a0", "\u200b"],
+    ("users", "id"): [None, 0, "1", 2**53, 2**63],
+    ("users", "username"): [None, "", " ", "\u200b", 5, "x" * 151, "a b", "a\0b"],
     ("users", "email"): [5, "x" * 255],
     ("users", "organizations"): [None, 5, [None], ["17"], [999]],
     ("users", "apiKey"): ["", "short", "has a blank in the middle", "x" * 201, "aaaaaaaa.bbbbbbbb.cccccccc", "ümlaut-ümlaut-ümlaut", 5],
@@ -244,7 +244,7 @@ BAD: dict[tuple[str, str], list[Any]] = {
             {
                 "id": [None, 0, -1, "1", 1.5, True, 2**63, []],
                 "organizationId": [None, 0, "17", 999],
-                "title": [None, "", 5, "x" * 256, "a\0b"],
+                "title": [None, "", 5, "x" * 256, "a\0b", " \t", "\u00a0"],
                 "description": [5, [], "a\0b"],
                 "statusId": ["3", 1.5, True, 2**31],
                 "createdBy": ["13", 999, 0],
