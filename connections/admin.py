@@ -54,10 +54,6 @@ class AppAdmin(RegistryAdmin[App]):
     search_fields = ("name__folded_contains",)
     empty_hint = "An app is a system that owns connections, such as the ERP. Add the first one, or import connections."
 
-    def save_model(self, request: HttpRequest, obj: App, form: Any, change: bool) -> None:
-        obj.demo = False
-        super().save_model(request, obj, form, change)
-
 
 class StatusFilter(admin.SimpleListFilter):
     """By what the list shows: a connection that was never checked is neither up nor down."""
@@ -154,10 +150,6 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
             return found
         return self.get_queryset(request).select_for_update(of=("self",)).get(pk=found.pk)
 
-    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
-        obj.demo = False
-        super().save_model(request, obj, form, change)
-
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         context = {"log": self.page_of_log(request, object_id), "log_page": LOG_PAGE, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
@@ -192,7 +184,3 @@ class IntegrationAdmin(RegistryAdmin[Integration]):
     def connection_link(self, integration: Integration) -> SafeString:
         address = reverse("admin:connections_connection_change", args=[integration.connection_id])
         return format_html('<a href="{}">{}</a>', address, integration.connection)
-
-    def save_model(self, request: HttpRequest, obj: Integration, form: Any, change: bool) -> None:
-        obj.placeholder = False  # somebody named it: no import takes it away
-        super().save_model(request, obj, form, change)

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.db import connections as django_connections
 from django.db.models.signals import post_migrate
 
 from accounts.roles import Role
@@ -29,11 +30,14 @@ class ConnectionsConfig(AppConfig):
 
 
 def prepare_database(sender: AppConfig, **kwargs: Any) -> None:
-    """Tie a new database to the keys that it is made with, and number new states above those that came in."""
+    """Tie a new database to the keys that it is made with, number new states above those that came in, and complete these."""
     from connections.models import KeyProof
+    from connections.names import fill_name_keys
     from connections.versions import follow_versions
 
-    state = kwargs.get("apps", apps)  # a flush names none
-    if "keyproof" in state.all_models["connections"]:  # a migrate may stop before it
+    models = kwargs.get("apps", apps).all_models["connections"]  # a flush names none
+    if "keyproof" in models:  # a migrate may stop before it
         KeyProof.ensure()
         follow_versions(kwargs["using"])
+    if "connection" in models and any(field.name == "name_key" for field in models["connection"]._meta.fields):
+        fill_name_keys(django_connections[kwargs["using"]])

@@ -1,31 +1,34 @@
 """The registry: apps, their connections to other systems, and the integrations that use them."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Count, ExpressionWrapper, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from connections.addresses import names_a_host, parse_address
 from connections.kinds import Authentication, ConnectionType
+from connections.names import name_key
 from connections.sealing import keyring
 from connections.secrets import SECRETS, SecretHolder, is_whole
 from connections.versions import next_version
 from itempath.bulk import insert, insert_instances, overwrite
+from itempath.examples import Example, ExampleQuerySet, with_field
 
 # The fields behind `Connection.destinations()`; the type is one where the address has no scheme.
 MOVING = frozenset({"url", "database_name", "token_url", "test_endpoint", "verify_certificate"})
 
 
-class App(models.Model):
+class App(Example):
     """A system that owns connections, such as the warehouse software or the ERP."""
 
     name = models.CharField(max_length=255)
-    demo = models.BooleanField(default=False, editable=False)
+
+    objects = ExampleQuerySet["App"].as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -35,15 +38,29 @@ class App(models.Model):
         return self.name
 
 
+# What new keys write anew, where nobody edits anything.
+SEALED = frozenset(f"{secret}_sealed" for secret in SECRETS)
+
+# The lock of the names of connections without an app, which have no row that stands for them; any number is as good.
+NAMES_WITHOUT_APP = 7_262_035
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
-    """Every write through the ORM raises the version: `update()` here, `save()` and `bulk_create()` beside it."""
+    """Every write through the ORM raises the version and keeps the name's key: `update()` here, `save()` beside it."""
 
     def update(self, **values: Any) -> int:
         if unguarded := values.keys() & MOVING:
             raise TypeError(f"{', '.join(sorted(unguarded))} decide where secrets go: save() each connection, which asks for them.")
         if "type" in values and self.exclude(url__contains="://").holding_secrets().exists():
             raise TypeError("Without a scheme, the type decides where secrets go: save() each connection, which asks for them.")
-        return super().update(**{"version": next_version(self.db)} | values)
+        edited = {"demo": False} if edits(values.keys() - SEALED) else {}
+        return super().update(**{"version": next_version(self.db)} | key_of(values) | edited | values)
+
+    def bulk_update(self, objs: Iterable["Connection"], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        connections, names = list(objs), set(fields)
+        for connection in connections:
+            connection.name_key = name_key(connection.name)
+        return super().bulk_update(connections, names | ({"name_key"} if "name" in names else set()), *args, **kwargs)
 
     def bulk_create(self, objs: Iterable["Connection"], *args: Any, **kwargs: Any) -> list["Connection"]:
         if kwargs.get("update_conflicts") or len(args) > 2:  # the third is update_conflicts
@@ -58,6 +75,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         connections, version = list(objs), next_version(self.db)
         for connection in connections:
             connection.version = version
+            connection.name_key = name_key(connection.name)
         return connections
 
     def overwrite(self, connections: list["Connection"]) -> None:
@@ -68,6 +86,10 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
             connection.stay_put()
         plain: models.QuerySet[Connection] = models.QuerySet(self.model, using=self.db)
         overwrite(plain, self.numbered(connections), keep=("uid", "integration_count"))
+
+    def named(self, name: str) -> Self:
+        """Return the connections of this name, in any letter case."""
+        return self.filter(name_key=name_key(name))
 
     def holding_secrets(self) -> Self:
         """Return the connections that have any secret stored."""
@@ -81,15 +103,29 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         """Return the connections whose `secret` is sealed with another key than the first."""
         return self.with_secret(secret).exclude(**{f"{secret}_sealed__startswith": keyring().prefix})
 
-    def recount_integrations(self) -> None:
-        """Set `integration_count` from the integrations; to be called in the transaction that changed them.
+    def recount_integrations(self, **along: Any) -> None:
+        """Set `integration_count` from the integrations, and `along` what else; in the transaction that changed them.
 
         The rows are locked first: a writer who waited for another one then counts that one's rows too.
         """
         locked = list(self.order_by("pk").select_for_update().values_list("pk", flat=True))
         counted = Integration.objects.filter(connection=models.OuterRef("pk")).order_by().values("connection")
         count = Coalesce(Subquery(counted.annotate(n=Count("pk")).values("n")), 0)
-        self.model.objects.filter(pk__in=locked).update(integration_count=count)
+        self.model.objects.filter(pk__in=locked).update(integration_count=count, **along)
+
+
+def edits(names: Collection[str]) -> bool:
+    """Return whether to write these fields is to edit a connection: whether the record of changes would show it."""
+    return not {name.removesuffix("_id") for name in names} <= {*Connection.UNRECORDED}
+
+
+def key_of(values: dict[str, Any]) -> dict[str, str]:
+    """Return what else an update of a name writes."""
+    if "name" not in values or "name_key" in values:
+        return {}
+    if not isinstance(values["name"], str):
+        raise TypeError("The database cannot fold a name as names are compared: save() each connection.")
+    return {"name_key": name_key(values["name"])}
 
 
 class Connection(SecretHolder):
@@ -97,6 +133,8 @@ class Connection(SecretHolder):
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, null=True, blank=True, related_name="connections", db_index=False)
     name = models.CharField(max_length=255)
+    # `names.name_key()`, by which a second connection of one name is found. A folded letter may be up to three.
+    name_key = models.CharField(max_length=765, default="", editable=False)
     type = models.CharField(max_length=100)
     authentication = models.CharField(max_length=100, blank=True, default=Authentication.NONE)
     url = models.CharField("address", max_length=2000, blank=True)
@@ -139,7 +177,18 @@ class Connection(SecretHolder):
 
     # What the record of changes leaves out: what checks and counters write, and what goes along with a secret.
     UNRECORDED: ClassVar[tuple[str, ...]] = (
-        *("uid", "demo", "version", "status", "latest_connection", "last_check", "latest_log", "integration_count", "is_testable"),
+        *(
+            "uid",
+            "demo",
+            "version",
+            "name_key",
+            "status",
+            "latest_connection",
+            "last_check",
+            "latest_log",
+            "integration_count",
+            "is_testable",
+        ),
         *(f"{secret}_stored_at" for secret in SECRETS),
     )
 
@@ -153,6 +202,8 @@ class Connection(SecretHolder):
             models.Index(fields=["name", "id"], name="connection_by_name"),
             models.Index(fields=["creation_date", "id"], name="connection_by_creation"),
             models.Index(fields=["last_check", "id"], name="connection_by_check"),
+            # Whether a name is taken within its app; also an import's search for names that came twice.
+            models.Index(fields=["app", "name_key"], name="connection_by_app_and_key"),
             # What monitors ask for every minute, and find nothing.
             models.Index(fields=["id"], name="connections_down", condition=Q(status=0)),
         ]
@@ -173,10 +224,22 @@ class Connection(SecretHolder):
             self.stay_put()
             self.stay_put_in_row(using, kwargs.get("update_fields"))
             self.version = next_version(using)
+            derived = {"version", *self.derive(kwargs.get("update_fields"))}
             if kwargs.get("update_fields") is not None:
-                kwargs["update_fields"] = {*kwargs["update_fields"], "version"}
+                kwargs["update_fields"] = {*kwargs["update_fields"], *derived}
             super().save(*args, **kwargs)
         self.note_trusted()
+
+    def derive(self, update_fields: Collection[str] | None) -> set[str]:
+        """Set what follows from the fields that a save writes; return the names of what is to be written along."""
+        derived = set()
+        if "name" not in self.get_deferred_fields() and (update_fields is None or "name" in update_fields):
+            self.name_key = name_key(self.name)
+            derived.add("name_key")
+        if not self._state.adding and (update_fields is None or edits(update_fields)):
+            self.demo = False
+            derived.add("demo")
+        return derived
 
     def clean(self) -> None:
         """Refuse a user name or a password in an address: addresses are shown. Refuse a move, and a name that is taken."""
@@ -186,16 +249,26 @@ class Connection(SecretHolder):
         self.check_name()
         self.stay_put()
 
+    @transaction.atomic
     def check_name(self) -> None:
         """Refuse a name that another connection of the same app has, in any letter case.
 
-        Imports do not ask; a duplicate that came in by one keeps its name until somebody changes it.
+        Two savers of one name could each overlook the other: whoever checks within a transaction keeps others from it
+        until that ends. Imports do not ask; a duplicate that came in by one keeps its name until somebody changes it.
         """
-        if type(self).objects.filter(pk=self.pk, app=self.app_id, name=self.name).exists():
-            return
-        others = type(self).objects.filter(app=self.app_id).exclude(pk=self.pk).values_list("name", flat=True)
-        if any(name.casefold() == self.name.casefold() for name in others.iterator()):
+        self.lock_names()
+        same = Connection.objects.filter(app=self.app_id).named(self.name).values_list("pk", "name")
+        if dict(same).get(self.pk) != self.name and any(pk != self.pk for pk, _ in same):
             raise ValidationError({"name": "Another connection of this app has this name."})
+
+    def lock_names(self) -> None:
+        """Let one transaction at a time check the names of an app. On SQLite all that write come one after the other."""
+        if self.app_id is not None:
+            # Weaker than the lock of a delete: connections that only point to the app go on.
+            list(App.objects.select_for_update(no_key=True).filter(pk=self.app_id).values_list("pk"))
+        elif connections["default"].vendor == "postgresql":
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NAMES_WITHOUT_APP])
 
     def destinations(self) -> set[Hashable]:
         address = parse_address(self.url)
@@ -209,12 +282,12 @@ class Connection(SecretHolder):
 
 
 class IntegrationQuerySet(models.QuerySet["Integration"]):
-    """Every write through the ORM keeps the connections' counters."""
+    """Every write through the ORM keeps the connections' counters, and lets no import take them for untouched examples."""
 
     def bulk_create(self, objs: Iterable["Integration"], *args: Any, **kwargs: Any) -> list["Integration"]:
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
-            Connection.objects.filter(pk__in={integration.connection_id for integration in created}).recount_integrations()
+            Connection.objects.filter(pk__in={integration.connection_id for integration in created}).recount_integrations(demo=False)
         return created
 
     def add_placeholders(self, counts: dict[int, range]) -> None:
@@ -223,20 +296,21 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
         insert(self.model, ("name", "connection", "active", "placeholder"), rows)
 
     def update(self, **values: Any) -> int:
+        values = {"placeholder": False} | values
         if not values.keys() & {"connection", "connection_id"}:
             return super().update(**values)
         with transaction.atomic(using=self.db):
             moving = list(self.order_by().values_list("pk", "connection_id"))
             updated = super().update(**values)
             now = Integration.objects.filter(pk__in=[pk for pk, _ in moving]).values_list("connection_id", flat=True)
-            Connection.objects.filter(pk__in={*now, *(connection for _, connection in moving)}).recount_integrations()
+            Connection.objects.filter(pk__in={*now, *(connection for _, connection in moving)}).recount_integrations(demo=False)
         return updated
 
     def delete(self) -> tuple[int, dict[str, int]]:
         with transaction.atomic(using=self.db):
             affected = set(self.order_by().values_list("connection_id", flat=True))
             deleted = super().delete()
-            Connection.objects.filter(pk__in=affected).recount_integrations()
+            Connection.objects.filter(pk__in=affected).recount_integrations(demo=False)
         return deleted
 
 
@@ -261,14 +335,17 @@ class Integration(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         before = type(self).objects.filter(pk=self.pk).values_list("connection_id", flat=True) if self.pk else ()
         affected = {*before, self.connection_id}
+        if not self._state.adding:
+            self.placeholder = False  # somebody named it: no import takes it away
+            kwargs["update_fields"] = with_field(kwargs.get("update_fields"), "placeholder")
         super().save(*args, **kwargs)
-        Connection.objects.filter(pk__in=affected).recount_integrations()
+        Connection.objects.filter(pk__in=affected).recount_integrations(demo=False)
 
     @transaction.atomic
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         connection = Connection.objects.filter(pk=self.connection_id)
         deleted = super().delete(*args, **kwargs)
-        connection.recount_integrations()
+        connection.recount_integrations(demo=False)
         return deleted
 
 

@@ -12,12 +12,13 @@ from typing import IO, Any, Literal
 
 import ijson
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Count, F, Max
 from django.utils import timezone
 from pydantic import ValidationError
 
 from connections.addresses import Address, parse_address
 from connections.models import App, Connection, Integration
+from connections.names import name_key
 from connections.records import ConnectionRecord, LogRecord
 from connections.secrets import SECRETS, is_placeholder
 from connections.serializers import ConnectionSerializer
@@ -195,7 +196,7 @@ class Import(Refusable):
         connection.latest_log_id = record.latestLog.id if record.latestLog else None
         connection.demo = self.demo
         self.fill_secrets(connection, record, address)
-        self.names.add((record.appId, record.name.casefold()))
+        self.names.add((record.appId, name_key(record.name)))
         return connection
 
     def fill_secrets(self, connection: Connection, record: ConnectionRecord, address: Address) -> None:
@@ -259,11 +260,12 @@ class Import(Refusable):
         self.note_duplicates()
 
     def note_duplicates(self) -> None:
-        rows = Connection.objects.order_by().values_list("app_id", "name").iterator(BATCH)
-        counts = Counter(key for app, name in rows if (key := (app, name.casefold())) in self.names)
-        for (app, name), count in counts.items():
-            if count > 1:
-                self.summary.notes.append(f"{count} connections of {f'app {app}' if app is not None else 'no app'} are called {name!r}.")
+        """Name the names of this import that an app has more than once. The database counts them, from an index."""
+        groups = Connection.objects.values_list("app_id", "name_key").annotate(count=Count("pk"))
+        for app, key, count in groups.filter(count__gt=1).order_by(F("app_id").asc(nulls_last=True), "name_key"):
+            if (app, key) in self.names:
+                owner = f"app {app}" if app is not None else "no app"
+                self.summary.notes.append(f"{count} connections of {owner} are called {key!r}.")
 
     def store_late_logs(self) -> None:
         first = (ConnectionLog.objects.aggregate(largest=Max("pk"))["largest"] or 0) + 1

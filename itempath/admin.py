@@ -7,6 +7,7 @@ from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.apps import apps
 from django.contrib import admin, messages
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR
@@ -76,7 +77,7 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         kind = ContentType.objects.get_for_model(self.model)
-        query = urlencode({"content_type__id__exact": kind.pk, "object_pk": unquote(object_id)})
+        query = urlencode([("content_type__id__exact", kind.pk), ("object_pk", unquote(object_id))])
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
@@ -86,10 +87,10 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return lookup in offered or lookup in self.linked_lookups or lookup in self.date_lookups()
 
     def lookups_of(self, list_filter: Any) -> list[str]:
-        if isinstance(list_filter, type):
-            return [list_filter.parameter_name]
+        if isinstance(list_filter, type) and issubclass(list_filter, SimpleListFilter):
+            return [str(list_filter.parameter_name)]
         path = list_filter[0] if isinstance(list_filter, tuple | list) else list_filter
-        field = get_fields_from_path(self.model, path)[-1]
+        field: Any = get_fields_from_path(self.model, path)[-1]
         related = [f"{path}__{field.target_field.name}__exact"] if field.is_relation else []
         return [*(f"{path}{suffix}" for suffix in FILTER_SUFFIXES), *related]
 
@@ -115,11 +116,11 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
             raise BadRequest(f"A search takes at most {MOST_WORDS} words.")
         return super().get_search_results(request, queryset, search_term)
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Any, *place: Any, **options: Any) -> Any:
         """Raises `BadRequest` if what was selected is no id."""
         if not all(map(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             raise BadRequest("What was selected is not in this list.")
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *place, **options)
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None) -> Any:
         """Treat what is no id like the id of no record."""

@@ -23,11 +23,6 @@ def describe(end: str, pk: int, title: str) -> SafeString:
     return format_html('<a href="{}">{} {}</a> {}', page_of(end, pk), end.capitalize(), pk, title)
 
 
-def keep(record: WorkItem) -> None:
-    """Let no import take the record for an untouched example."""
-    Organization.objects.filter(pk=record.organization_id, demo=True).update(demo=False)
-
-
 @admin.register(Organization)
 class OrganizationAdmin(RegistryAdmin[Organization]):
     list_display = ("name", "id", "member_count")
@@ -43,10 +38,6 @@ class OrganizationAdmin(RegistryAdmin[Organization]):
     @admin.display(description="Members", ordering="members_counted")
     def member_count(self, organization: Organization) -> int:
         return int(organization.members_counted)  # type: ignore[attr-defined]  # annotated above
-
-    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
-        obj.demo = False
-        super().save_model(request, obj, form, change)
 
 
 class WorkItemAdmin(RegistryAdmin[WorkItem]):
@@ -73,10 +64,6 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
             return found
         locked: WorkItem = self.model.objects.select_for_update(no_key=True).get(pk=found.pk)
         return locked
-
-    def save_model(self, request: HttpRequest, obj: WorkItem, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        keep(obj)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         end = str(self.opts.model_name)
@@ -152,10 +139,6 @@ class LinkAdmin(RegistryAdmin[Link]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Link]:
         return Link.objects.with_titles()
-
-    def save_model(self, request: HttpRequest, obj: Link, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        keep(getattr(obj, next(iter(obj.ends()))))
 
     @admin.display(description="Joins")
     def one(self, link: Link) -> SafeString:

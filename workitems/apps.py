@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import m2m_changed
 
 from accounts.roles import Role
 
@@ -12,8 +13,9 @@ class WorkItemsConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
-        from workitems.models import WORK_ITEMS, Link, Organization
+        from workitems.models import WORK_ITEMS, Link, Organization, keep_examples
 
         auditlog.register(Organization, exclude_fields=["demo"], m2m_fields={"members"})
         for model in (*WORK_ITEMS, Link):
             auditlog.register(model)
+        m2m_changed.connect(keep_examples, sender=Organization.members.through)

@@ -17,9 +17,12 @@ AUTHOR = "demo-author"
 @transaction.atomic
 def load_demo(*members: User) -> None:
     """Store the examples of `demo.json` and let `members` see them; there must be no work items yet."""
-    import_work_items(json.loads(FILE.read_text("utf-8")), demo=True)
-    for organization in Organization.objects.filter(demo=True):
+    content = json.loads(FILE.read_text("utf-8"))
+    import_work_items(content, demo=True)
+    examples = Organization.objects.filter(pk__in=[record["id"] for record in content["organizations"]])
+    for organization in examples:
         organization.members.add(*members)
+    examples.update(demo=True)  # at the end: what is written around an example makes it none
 
 
 def remove_demo() -> int:

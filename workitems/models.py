@@ -12,6 +12,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from accounts.models import User
+from itempath.examples import Example, ExampleQuerySet
 
 # Ids in one look-up: some builds of SQLite take 32,766 parameters.
 SLICE = 30_000
@@ -19,13 +20,13 @@ T = TypeVar("T")
 STAYS = "It has links, and a link never crosses organisations: remove its links first."
 
 
-class Organization(models.Model):
+class Organization(Example):
     """Who may see what: its members see and link its work items, nobody else does."""
 
     name = models.CharField(max_length=255)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="organizations")
-    # Shipped as an example, and not edited since.
-    demo = models.BooleanField(default=False, editable=False)
+
+    objects = ExampleQuerySet["Organization"].as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -33,6 +34,17 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def keep_examples(action: str, instance: models.Model, reverse: bool, pk_set: Collection[int] | None, **kwargs: Any) -> None:
+    """Let no import take an organisation whose members change for an untouched example. Django's signal is the only door."""
+    if action not in ("post_add", "post_remove", "pre_clear"):
+        return
+    changed = Organization.objects.using(kwargs["using"])
+    if reverse and action == "pre_clear":
+        changed.filter(members=instance.pk).keep()
+    else:
+        changed.filter(pk__in=pk_set or () if reverse else [instance.pk]).keep()
 
 
 class NumberField(models.FloatField[Any, Any]):
@@ -43,7 +55,10 @@ class NumberField(models.FloatField[Any, Any]):
 
 
 class WorkItemQuerySet(models.QuerySet[Any]):
-    """Every write through the ORM keeps records that have links in their organisation."""
+    """Every write through the ORM keeps records that have links in their organisation.
+
+    An example of which a record was written is none from then on: imports leave the whole of it.
+    """
 
     def visible_to(self, user: User) -> Self:
         """Return what `user` may see: what belongs to their organisations; a superuser sees everything."""
@@ -61,22 +76,38 @@ class WorkItemQuerySet(models.QuerySet[Any]):
         rows = self.order_by("pk").select_for_update(no_key=True).values_list("pk", "organization_id")
         return {pk: organization for each in sliced(sorted(pks)) for pk, organization in rows.filter(pk__in=each)}
 
+    def organizations(self) -> ExampleQuerySet[Organization]:
+        """Return the organisations of these records."""
+        return Organization.objects.using(self.db).filter(pk__in=self.order_by().values("organization"))
+
     def update(self, **values: Any) -> int:
-        if not values.keys() & {"organization", "organization_id"}:
-            return super().update(**values)
         with transaction.atomic(using=self.db):
-            every = self.model._default_manager.using(self.db)
-            before = every.places(self.order_by().values_list("pk", flat=True))
-            updated = super().update(**values)
-            every.refuse_linked(pk for pk, place in every.places(before).items() if place != before[pk])
+            self.organizations().keep()
+            moves = values.keys() & {"organization", "organization_id"}
+            return self.move(values) if moves else super().update(**values)
+
+    def move(self, values: dict[str, Any]) -> int:
+        every = self.model._default_manager.using(self.db)
+        before = every.places(self.order_by().values_list("pk", flat=True))
+        updated = super().update(**values)
+        after = every.places(before)
+        every.refuse_linked(pk for pk, place in after.items() if place != before[pk])
+        Organization.objects.using(self.db).filter(pk__in=set(after.values())).keep()
         return updated
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with transaction.atomic(using=self.db):
+            self.organizations().keep()
+            return super().delete()
+
+    delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's: no manager deletes a whole table
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         rows = list(objs)
-        if not kwargs.get("update_conflicts") and len(args) < 3:  # the third is update_conflicts
-            return super().bulk_create(rows, *args, **kwargs)
         with transaction.atomic(using=self.db):
-            self.stay([row for row in rows if row.pk])
+            if kwargs.get("update_conflicts") or len(args) > 2:  # the third is update_conflicts
+                self.stay([row for row in rows if row.pk])
+            Organization.objects.using(self.db).filter(pk__in={row.organization_id for row in rows}).keep()
             return super().bulk_create(rows, *args, **kwargs)
 
     def stay(self, rows: Collection["WorkItem"]) -> None:
@@ -136,7 +167,20 @@ class WorkItem(models.Model):
         with transaction.atomic(using=using):
             if self.pk and (fields is None or {"organization", "organization_id"} & set(fields)):
                 self.stay(using)
+            self.keep_examples(using)
             super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        using = kwargs.get("using") or "default"
+        with transaction.atomic(using=using):
+            self.keep_examples(using)
+            return super().delete(*args, **kwargs)
+
+    def keep_examples(self, using: str) -> None:
+        """Let no import take the organisation, nor the one that the record comes from, for an untouched example."""
+        stored = WorkItemQuerySet(type(self), using=using).filter(pk=self.pk)
+        places = models.Q(pk=self.organization_id) | models.Q(pk__in=stored.values("organization"))
+        Organization.objects.using(using).filter(places).keep()
 
 
 class Mailed(models.Model):
@@ -239,7 +283,16 @@ class LinkQuerySet(models.QuerySet["Link"]):
             places = lock(ends_of(links), using=self.db)
             for link in links:
                 link.check_ends(places)
+            organizations_of(places, self.db).keep()
             return super().bulk_create(links, *args, **kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with transaction.atomic(using=self.db):
+            for model in WORK_ITEMS:
+                WorkItemQuerySet(model, using=self.db).filter(links__in=self.order_by()).organizations().keep()
+            return super().delete()
+
+    delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's
 
     def add(self, links: Iterable["Link"]) -> None:
         """Insert links whose ends the caller has locked and compared; one that is there already stays as it is."""
@@ -262,6 +315,12 @@ def ends_of(links: Iterable["Link"]) -> dict[str, set[int]]:
         for end, pk in link.ends().items():
             found.setdefault(end, set()).add(pk)
     return found
+
+
+def organizations_of(places: Places, using: str) -> ExampleQuerySet[Organization]:
+    """Return the organisations that `lock()` found."""
+    pks = {pk for found in places.values() for pk in found.values()}
+    return Organization.objects.using(using).filter(pk__in=pks)
 
 
 def pair_only(first: str, second: str) -> Q:
@@ -332,5 +391,13 @@ class Link(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         using = kwargs.get("using") or "default"
         with transaction.atomic(using=using):
-            self.check_ends(lock(ends_of([self]), using=using))
+            places = lock(ends_of([self]), using=using)
+            self.check_ends(places)
+            organizations_of(places, using).keep()
             super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        using = kwargs.get("using") or "default"
+        with transaction.atomic(using=using):
+            organizations_of(lock(ends_of([self]), using=using), using).keep()
+            return super().delete(*args, **kwargs)

@@ -12,7 +12,7 @@ from rest_framework.exceptions import NotFound, ParseError
 from accounts.models import User
 from itempath.api.arguments import no_json
 from workitems.kinds import KINDS, Kind
-from workitems.models import Link, lock, sliced
+from workitems.models import Link, Organization, lock, sliced
 
 # pm415 looks at the keys in this order, and names the first that is wrong.
 LISTS = ("items", "backlogs", "initiatives", "bugs")
@@ -106,6 +106,7 @@ class Order:
             if ids[kind.word] is None or sum(place == organization for place in found.values()) < len(self.lists[kind.word]):
                 raise NotFound(f"not found {kind.plural}.")
         self.write(owner.word, pk, others)
+        Organization.objects.filter(pk=organization).keep()
 
     def refuse_own_kind(self, owner: Kind) -> None:
         if self.lists[owner.word]:

@@ -96,7 +96,7 @@ def user_of(record: UserRecord) -> User:
 
 def import_work_items(content: dict[str, Any], *, dry_run: bool = False, demo: bool = False) -> list[str]:
     """Store `content`, all or nothing; return a line for each thing that was done. Raises `ImportRefused`."""
-    run = Import(demo=demo)
+    run = Import()
     with transaction.atomic():
         if not demo and any(content.get(part) for part in REPLACING):
             run.remove_demo()
@@ -113,9 +113,8 @@ def import_work_items(content: dict[str, Any], *, dry_run: bool = False, demo: b
 class Import(Refusable):
     """One import under way, inside its transaction."""
 
-    def __init__(self, *, demo: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.demo = demo
         self.summary: list[str] = []
         self.organizations: Section[OrganizationRecord] = Section("organizations")
         self.users: Section[UserRecord] = Section("users")
@@ -281,7 +280,7 @@ class Import(Refusable):
             self.summary.append(f"{name}: {', '.join(f'{count} {done}' for done, count in counts.items())}.")
 
     def store_organizations(self) -> None:
-        rows = [Organization(pk=record.id, name=record.name, demo=self.demo) for record in self.organizations]
+        rows = [Organization(pk=record.id, name=record.name) for record in self.organizations]
         self.write("organizations", Organization, rows)
 
     def store_users(self) -> None:
