@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from connections.sealing import key_id
-from tests.conftest import ROOT, free_port, wait_for
+from tests.conftest import ROOT, children, free_port, until, wait_for
 from tests.environment import KEY
-from tests.test_faults import children, small_disk, until  # noqa: F401  # a fixture
+from tests.test_faults import small_disk  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.any_database
 

@@ -18,7 +18,8 @@ from django.test import Client
 
 from itempath import health
 from itempath.models import Installation
-from tests.test_faults import postgresql, small_disk, until  # noqa: F401  # fixtures
+from tests.conftest import until
+from tests.test_faults import postgresql, small_disk  # noqa: F401  # fixtures
 
 PATHS = ("/healthz", "/readyz")
 
