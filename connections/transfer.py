@@ -24,7 +24,7 @@ from connections.secrets import SECRETS, is_placeholder
 from connections.serializers import ConnectionSerializer
 from itempath.bulk import insert_instances, refresh_statistics
 from itempath.changes import record_created, record_updates
-from itempath.records import ImportRefused, Refusable, refuse_utf16
+from itempath.records import ImportRefused, Refusable, ShallowFile, refuse_utf16
 from itempath.scrubbing import forget
 from itempath.sequences import follow_ids
 from logs.models import ConnectionLog
@@ -65,7 +65,7 @@ def read_records(file: IO[bytes]) -> Iterator[Any]:
     if start.lstrip()[:1] != b"[":
         raise ImportRefused(["The file is not a JSON array, as `GET /api/connections` returns it."])
     try:
-        yield from ijson.items(file, "item")
+        yield from ijson.items(ShallowFile(file), "item")
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise ImportRefused([f"The file is not well-formed JSON: {first_line(error)}"]) from error
 

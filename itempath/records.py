@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from django.db.models import BigIntegerField
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,6 +14,8 @@ LARGEST = BigIntegerField.MAX_BIGINT
 # New records get ids above the largest that came in: after 2^63-1 none would be left. JavaScript reads none beyond this.
 LARGEST_ID = 2**53
 MAX_FAULTS = 100
+# Brackets in a part of a file, 64 kB; the texts of records may have some that are never closed.
+MAX_OPEN = 2_000
 
 
 def refuse_unstorable(text: str) -> str:
@@ -75,6 +77,20 @@ class Refusable:
         """Raise `ImportRefused` if there are any."""
         if self.faults:
             raise ImportRefused(self.faults)
+
+
+class ShallowFile:
+    """A file of JSON that is refused where it is nested too deep: the reader's time grows with the square of that."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next part. Raises `ImportRefused` if it opens many brackets more than it closes."""
+        part = self.file.read(size)
+        if sum(map(part.count, (b"[", b"{"))) - sum(map(part.count, (b"]", b"}"))) > MAX_OPEN:
+            raise ImportRefused(["The file is nested too deep."])
+        return part
 
 
 def refuse_utf16(start: bytes) -> None:

@@ -1,16 +1,23 @@
 """The OpenAPI description: complete, served with its own page, and true of the running server."""
 
+import gzip
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 from django.core.management import call_command
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
 
+from itempath.api.description import make_description, make_schema
 from tests.conftest import ROOT
 
 EXAMPLES = "40" if os.environ.get("CI_SERVERS") else "5"
@@ -72,6 +79,66 @@ def test_schemathesis_finds_nothing(kind, new_server, tmp_path):
     done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-5000:]
     assert "Tested: 11" in done.stdout
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """A list that grows each time the description is made."""
+    times, get_schema = [], SchemaGenerator.get_schema
+
+    def counted(self, *args, **options):
+        times.append(1)
+        time.sleep(0.05)  # lets others come in between
+        return get_schema(self, *args, **options)
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", counted)
+    for cached in (make_schema, make_description):
+        cached.cache_clear()
+    return times
+
+
+def test_the_description_is_made_once(made, client):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda path: Client().get(path), ["/api/schema/", "/api/schema?format=json"] * 4))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 2
+    assert made == [1]
+
+
+ACCEPTED = {"": "yaml", "*/*": "yaml", "text/html": "yaml", "application/json,*/*": "json", "application/vnd.oai.openapi+json": "json"}
+
+
+@pytest.mark.parametrize(("accepted", "format"), ACCEPTED.items())
+@pytest.mark.parametrize("path", ["/api/schema", "/api/schema/"])
+def test_the_description_comes_in_the_format_that_is_accepted(path, accepted, format, client, description):
+    answer = client.get(path, headers={"Accept": accepted})
+    assert answer.content == client.get(f"{path}?format={format}").content
+    assert answer["Content-Type"] == {"yaml": "application/vnd.oai.openapi", "json": "application/json"}[format]
+    assert yaml.safe_load(answer.content) == description
+
+
+def test_the_description_is_not_sent_again_to_who_has_it(client):
+    full = client.get("/api/schema/")
+    assert (full["Cache-Control"], full["Vary"]) == ("public, no-cache", "Accept, Accept-Encoding")
+    held = client.get("/api/schema/", headers={"If-None-Match": full["ETag"]})
+    assert (held.status_code, held.content, held["ETag"]) == (304, b"", full["ETag"])
+    assert client.get("/api/schema/", headers={"If-None-Match": 'W/"other"'}).status_code == 200
+    assert client.get("/api/schema/?format=json", headers={"If-None-Match": full["ETag"]}).status_code == 200
+    head = client.head("/api/schema/")
+    assert (head.status_code, head.content, head["ETag"]) == (200, b"", full["ETag"])
+
+
+def test_the_description_is_compressed_once(client):
+    full, packed = client.get("/api/schema/"), client.get("/api/schema/", headers={"Accept-Encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.content) == full.content
+    assert packed.content == client.get("/api/schema/", headers={"Accept-Encoding": "gzip"}).content
+
+
+def test_the_description_is_only_read(client):
+    for method in ("POST", "PUT", "DELETE"):
+        answer = client.generic(method, "/api/schema/")
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_the_description_is_open_to_everyone(client):
