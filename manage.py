@@ -12,6 +12,10 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError
 
+    from itempath.startup_log import log_as_json
+
+    if sys.argv[1:2] == ["serve"]:
+        log_as_json()
     try:
         _ = settings.DEBUG  # reads the settings, so that a bad one is one sentence and no traceback
     except ImproperlyConfigured as error:

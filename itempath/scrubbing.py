@@ -30,6 +30,12 @@ LONGEST = 10_000  # characters of a secret whose end is found; what follows the 
 MOST = 5_000  # secrets; while more are remembered, nothing of a text is written
 MAX_TEXT = 1_000_000  # characters of a text that is searched; a longer one is not written
 REDACTED = "[secret]"
+# What a line of the log has.
+LINE_FORMAT: dict[str, Any] = {
+    "fmt": "{asctime}{levelname}{name}{message}{request_id}",
+    "style": "{",
+    "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+}
 
 
 class Secret:

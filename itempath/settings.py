@@ -13,6 +13,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from itempath.environment import BASE_DIR, read_environment
+from itempath.scrubbing import LINE_FORMAT
 
 django_stubs_ext.monkeypatch()  # lets Django's classes take type arguments, as ModelAdmin[App]
 
@@ -315,14 +316,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "itempath.middleware.RequestIdFilter"}},
-    "formatters": {
-        "json": {
-            "()": "itempath.scrubbing.ScrubbingFormatter",
-            "fmt": "{asctime}{levelname}{name}{message}{request_id}",
-            "style": "{",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        }
-    },
+    "formatters": {"json": {"()": "itempath.scrubbing.ScrubbingFormatter", **LINE_FORMAT}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "json"}},
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
     # Django's own handler mails tracebacks to ADMINS and prints only in DEBUG; one console for everything is plainer.
