@@ -3,6 +3,7 @@
 Takes its settings from the environment, as everything does. `manage.py serve` becomes this.
 """
 
+import os
 import signal
 from queue import SimpleQueue
 from typing import Any
@@ -14,6 +15,7 @@ from granian.server.mp import MPServer
 
 from itempath.environment import read_environment
 from itempath.server.worker import run_worker
+from itempath.startup_log import granian_log_config, log_as_json
 
 # Open connections of each server process; idle ones count, and one more waits for another to close.
 MAX_CONNECTIONS = 4096
@@ -54,6 +56,8 @@ class Supervisor(MPServer):
 
 
 def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
+    log_as_json()
     environment = read_environment()
     Supervisor(
         "itempath.wsgi:application",
@@ -69,6 +73,7 @@ def main() -> None:
         backpressure=MAX_CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT),
         log_level=LogLevels.warning,
+        log_dictconfig=granian_log_config(),
         respawn_failed_workers=True,
         workers_kill_timeout=SHUTDOWN_TIMEOUT,
     ).serve(spawn_target=run_worker)
