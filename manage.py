@@ -12,12 +12,13 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError
 
+    from itempath.postgresql.limits import lift_for_commands
     from itempath.startup_log import log_as_json
 
     if sys.argv[1:2] == ["serve"]:
         log_as_json()
     try:
-        _ = settings.DEBUG  # reads the settings, so that a bad one is one sentence and no traceback
+        lift_for_commands(settings.DATABASES)  # reads the settings, so that a bad one is one sentence and no traceback
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     os.umask(0o077)  # the database and what is exported are for this user alone

@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from itempath.dotenv import DEFAULT_DATABASE, has_data
+from itempath.environment_files import UnusableFiles, fault_of_env_file, read_named_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -48,14 +50,37 @@ def require_network(text: str) -> str:
     return text
 
 
+def require_host_name(text: str) -> str:
+    """Refuse what a `Host` header never says, and so would keep everyone out."""
+    if not re.fullmatch(r"\*|\.?[^\s:/]+|\[[0-9A-Fa-f:.]+\]", text):
+        raise ValueError("it takes host names such as registry.example.com, without https://, port or path; IPv6 as [::1]")
+    return text
+
+
+def require_origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+", text):
+        raise ValueError("it takes origins such as https://registry.example.com, with https:// and without a path")
+    return text
+
+
+def require_listening_address(text: str) -> str:
+    """Take an address or a host name. Without this, a port or a URL would fail only where the server binds it."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*", text):
+        raise ValueError("it takes an address such as 127.0.0.1 or ::1, or a host name; PORT is a setting of its own")
+    return text
+
+
 def require_database(url: SecretStr) -> SecretStr:
     try:
         config = dj_database_url.parse(url.get_secret_value())
+        pooled = config.get("OPTIONS", {}).get("pgbouncer", False)
         engine = config["ENGINE"] if config["NAME"] != ":memory:" else ""  # it would end with the process that made it
     except ValueError:
         engine = ""  # the parser's own message repeats parts of the value
     if not engine.endswith((".sqlite3", ".postgresql")):
         raise ValueError("it is no URL that begins with sqlite:/// or postgresql://")
+    if pooled not in (True, False):  # 1 and 0 are equal to them
+        raise ValueError("pgbouncer in it takes true or false")
     return url
 
 
@@ -69,7 +94,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-CommaList = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
+HostNames = Annotated[list[Annotated[str, AfterValidator(require_host_name)]], NoDecode, BeforeValidator(split_commas)]
+Origins = Annotated[list[Annotated[str, AfterValidator(require_origin)]], NoDecode, BeforeValidator(split_commas)]
+ListeningAddress = Annotated[str, AfterValidator(require_listening_address)]
 Key = Annotated[SecretStr, AfterValidator(require_encryption_key)]
 Network = Annotated[str, AfterValidator(require_network)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(require_database)]
@@ -86,7 +113,11 @@ class Environment(BaseSettings):
     """The settings table of the README, in the same order. What is secret does not show in its `repr`."""
 
     model_config = SettingsConfigDict(
-        env_file=os.environ.get("ENV_FILE", BASE_DIR / ".env"), extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+        env_file=os.environ.get("ENV_FILE", BASE_DIR / ".env"),
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     secret_key: Annotated[SecretStr, AfterValidator(require_length)]
@@ -94,8 +125,11 @@ class Environment(BaseSettings):
     database_url: DatabaseUrl = SecretStr(f"sqlite:///{BASE_DIR / DEFAULT_DATABASE}")
     installation_id: UUID | None = None
     debug: bool = False
-    allowed_hosts: CommaList = ["localhost", "127.0.0.1"]
-    host: str = "127.0.0.1"
+    database_statement_timeout: Limit = 30
+    database_lock_timeout: Limit = 3
+    database_idle_transaction_timeout: Limit = 60
+    allowed_hosts: HostNames = ["localhost", "127.0.0.1"]
+    host: ListeningAddress = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     web_concurrency: Annotated[int, Field(ge=1, le=512)] = 1
     web_threads: Annotated[int, Field(ge=1, le=64)] = 1
@@ -104,7 +138,7 @@ class Environment(BaseSettings):
     hsts_include_subdomains: bool = False
     hsts_preload: bool = False
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(split_commas)] = []
-    csrf_trusted_origins: CommaList = []
+    csrf_trusted_origins: Origins = []
     session_hours: Annotated[int, Field(ge=1, le=8760)] = 12
     session_idle_minutes: Annotated[int, Field(ge=1, le=525_600)] = 60
     api_max_limit: Annotated[int, Field(ge=1)] = 20_000
@@ -113,6 +147,13 @@ class Environment(BaseSettings):
     demo: bool = True
     check_runner: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, *sources: Any, **named: Any) -> tuple[Any, ...]:
+        """Take `NAME_FILE` for `NAME`, in the process environment as in `.env`."""
+        for source in (named["env_settings"], named["dotenv_settings"]):
+            source.env_vars = read_named_files(source.env_vars, cls.model_fields)
+        return named["env_settings"], named["dotenv_settings"]
 
     @model_validator(mode="after")
     def leave_other_databases(self) -> Self:
@@ -131,7 +172,7 @@ class Environment(BaseSettings):
 
 def is_database_overridden() -> bool:
     """Return whether the process environment, and not the file, names the database."""
-    return bool(os.environ.get("DATABASE_URL"))
+    return any(os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_URL_FILE"))
 
 
 def env_file() -> Path:
@@ -144,14 +185,18 @@ def read_environment() -> Environment:
 
     Raises `ImproperlyConfigured` with one sentence that names every missing or unusable setting, and no value.
     """
+    if fault := fault_of_env_file(str(Environment.model_config["env_file"])):
+        raise ImproperlyConfigured(fault)
     try:
         return Environment()
     except ValidationError as error:
-        raise ImproperlyConfigured(sentence(error)) from None
+        faults = list(dict.fromkeys(map(describe, error.errors())))
+    except UnusableFiles as error:
+        faults = [f"{name}: {message}" for name, message in error.faults.items()]
+    raise ImproperlyConfigured(sentence(faults))
 
 
-def sentence(error: ValidationError) -> str:
-    faults = dict.fromkeys(map(describe, error.errors()))
+def sentence(faults: list[str]) -> str:
     return f"The environment or .env has settings that are missing or unusable ({'; '.join(faults)}); {advice()}."
 
 

@@ -97,6 +97,14 @@ TEMPLATES = [
 ]
 
 
+# Seconds, of PostgreSQL's three limits; a lock is given up within the 5 s of the contract.
+TIME_LIMITS = {
+    "statement": ENVIRONMENT.database_statement_timeout,
+    "lock": ENVIRONMENT.database_lock_timeout,
+    "idle_in_transaction_session": ENVIRONMENT.database_idle_transaction_timeout,
+}
+
+
 def database(url: str) -> dict[str, Any]:
     """Return Django's database settings for `url`."""
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
@@ -109,12 +117,15 @@ def database(url: str) -> dict[str, Any]:
         options |= {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
     else:
         config["ENGINE"] = "itempath.postgresql"
-        # Statements that come again are prepared; PgBouncer from 1.22 on passes that through.
-        options |= {"server_side_binding": True, "prepare_threshold": 5}
+        # PgBouncer hands a session on with each transaction: it may know neither statements that were prepared, nor a
+        # cursor, nor what was set for it.
+        config["DISABLE_SERVER_SIDE_CURSORS"] = pooled = bool(options.pop("pgbouncer", False))
+        options |= {"server_side_binding": True, "prepare_threshold": None if pooled else 5}
+        if not pooled:
+            options |= {f"{name}_timeout": 1000 * seconds for name, seconds in TIME_LIMITS.items()} | options
         options.setdefault("connect_timeout", 3)  # seconds, for the same 5 s
         options.setdefault("application_name", "connections-registry")
-        # A lock that is held, and a peer that vanished, within the same 5 s.
-        options.setdefault("options", "-c lock_timeout=3000")
+        # A peer that vanished is noticed within the same 5 s.
         options |= {"tcp_user_timeout": 3000, "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 2}
     return config
 

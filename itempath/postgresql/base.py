@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db.backends.postgresql import base, features, operations
 
+from itempath.postgresql.limits import as_startup_options
+
 # Seconds for which a connection that has just answered is taken to be well.
 TRUST = 1.0
 
@@ -35,6 +37,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     health_check_enabled: bool
     health_check_done: bool
     checked_at = 0.0
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return as_startup_options(super().get_connection_params())
 
     def close_if_health_check_failed(self) -> None:
         if not self.health_check_enabled or self.health_check_done:

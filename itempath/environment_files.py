@@ -1,0 +1,61 @@
+"""Settings from files: each from one of its own, and all from `.env`, which may be written by an editor of any kind."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+SUFFIX = "_file"
+
+
+class UnusableFiles(Exception):
+    """Files that were named for settings and cannot be used; `faults` has a sentence for each setting."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+def read_named_files(variables: Mapping[str, str | None], settings: Iterable[str]) -> dict[str, str | None]:
+    """Return `variables`, where `NAME_FILE` gives the value of the setting `NAME` as that file's text.
+
+    Names are in lower case. Raises `UnusableFiles`.
+    """
+    found, faults = dict(variables), {}
+    for name in settings:
+        if path := variables.get(f"{name}{SUFFIX}"):
+            try:
+                found[name] = read_text(path, taken=bool(variables.get(name)), setting=name.upper())
+            except ValueError as error:
+                faults[f"{name}{SUFFIX}".upper()] = str(error)
+    if faults:
+        raise UnusableFiles(faults)
+    return found
+
+
+def read_text(path: str, *, taken: bool, setting: str) -> str:
+    """Return the text of a file without the end of its line. Raises `ValueError` with what is wrong with it."""
+    if taken:
+        raise ValueError(f"{setting} is given, too; give one of them")
+    try:
+        text = Path(path).read_text("utf-8-sig").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"the file cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8") from None
+    if not text or "\0" in text:
+        raise ValueError("the file holds a NUL character" if text else "the file is empty")
+    return text
+
+
+def fault_of_env_file(path: str | Path) -> str:
+    """Return what is wrong with `.env`; an empty text if it can be read, or is not there."""
+    if not Path(path).is_file():
+        return ""  # also a pipe, which could not be read again
+    try:
+        content = Path(path).read_bytes()
+        if "\0" not in content.decode():
+            return ""
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}."
+    except UnicodeDecodeError:
+        pass
+    return f"{path} is not UTF-8, as editors and PowerShell on Windows may write it; save it as UTF-8."
