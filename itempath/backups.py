@@ -1,4 +1,4 @@
-"""Backups of an SQLite database: one plain file each, checked when it is made and again before it is restored."""
+"""Backups of an SQLite database: one plain file each, checked when it is made and before it is restored."""
 
 import os
 import sqlite3
@@ -61,9 +61,9 @@ def back_up(target: Path) -> Contents:
 
 
 def restore(file: Path) -> tuple[Contents, Path | None]:
-    """Put a backup in the place of the database; return what it holds, and where the previous database is now.
+    """Put a backup in the place of the database.
 
-    Raises `BackupError`, before anything has changed.
+    Return what it holds, and where the previous database is now. Raises `BackupError`, before anything has changed.
     """
     database = Path(database_name()).resolve()
     contents = inspect(file)
@@ -83,7 +83,7 @@ def restore(file: Path) -> tuple[Contents, Path | None]:
 
 @contextmanager
 def temporary_file(target: Path) -> Iterator[Path]:
-    """Make a file beside `target`, readable by this user only, that is gone afterwards unless it got another name."""
+    """Make a file beside `target`, readable by this user only, and remove it unless it got another name."""
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(descriptor)
     try:
@@ -93,7 +93,7 @@ def temporary_file(target: Path) -> Iterator[Path]:
 
 
 def copy_own(target: Path) -> None:
-    """Copy the database as of now. Unlike a copy of its pages, this one leaves out what was deleted from them."""
+    """Copy the database as of now, without what was deleted and still stands in its pages."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM INTO %s", [str(target)])
@@ -103,11 +103,11 @@ def copy_own(target: Path) -> None:
 
 
 def copy_file(file: Path, target: Path) -> None:
-    """Copy a file that nobody writes to, page by page: SQLite's VACUUM fails on one that is only opened to be read."""
+    """Copy a file page by page: SQLite's VACUUM fails on one that is only opened to be read."""
     try:
         with closing(open_to_read(file)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # the header of a raw copy may ask for a write-ahead log
+            copy.execute("PRAGMA journal_mode = DELETE")  # a raw copy may ask for a write-ahead log
     except sqlite3.Error as error:
         raise BackupError(f"{file} cannot be copied: {error}.") from error
     synchronize(target)
@@ -139,7 +139,7 @@ def publish(temporary: Path, target: Path) -> None:
 
 
 def inspect(file: Path) -> Contents:
-    """Read a backup through and return what it holds. Raises `BackupError` if it is none, or a damaged or newer one."""
+    """Return what a backup holds. Raises `BackupError` if it is none, or a damaged or newer one."""
     if not file.is_file():
         raise BackupError(f"{file} is not there, or is no file.")
     try:
@@ -155,7 +155,7 @@ def examine(file: Path, database: sqlite3.Connection) -> Contents:
         raise BackupError(f"{file} is damaged ({' '.join(verdict.split())}).")
     if Connection._meta.db_table not in tables_of(database):
         raise BackupError(f"{file} is no backup of this product: it has no connections.")
-    if unknown := set(database.execute("SELECT app, name FROM django_migrations")) - known_migrations(database):
+    if unknown := unknown_migrations(database):
         raise BackupError(f"{file} comes from a newer version: it has the migration {'.'.join(min(unknown))}.")
     (count,) = database.execute(f"SELECT count(*) FROM {Connection._meta.db_table}").fetchone()  # noqa: S608
     return Contents(count, frozenset(find_keys(database)), find_installation(database))
@@ -165,12 +165,11 @@ def tables_of(database: sqlite3.Connection) -> set[str]:
     return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def known_migrations(database: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Return the migrations that this version knows, and those that `database` has of other packages' apps."""
-    known = set(MigrationLoader(None).disk_migrations)
+def unknown_migrations(database: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return the migrations of this product's apps that this version does not have."""
     own = {config.label for config in apps.get_app_configs() if Path(config.path).parent == BASE_DIR}
-    applied: set[tuple[str, str]] = set(database.execute("SELECT app, name FROM django_migrations"))
-    return known | {(app, name) for app, name in applied if app not in own}
+    applied = set(database.execute("SELECT app, name FROM django_migrations"))
+    return {(app, name) for app, name in applied - MigrationLoader(None).disk_migrations.keys() if app in own}
 
 
 def find_keys(database: sqlite3.Connection) -> Iterator[str]:
@@ -179,7 +178,8 @@ def find_keys(database: sqlite3.Connection) -> Iterator[str]:
     if KeyProof._meta.db_table in tables_of(database):
         columns.append((KeyProof._meta.db_table, "sealed"))
     for table, column in columns:
-        for (start,) in database.execute(f"SELECT DISTINCT substr({column}, 1, 20) FROM {table}"):  # noqa: S608
+        starts = database.execute(f"SELECT DISTINCT substr({column}, 1, 20) FROM {table}")  # noqa: S608
+        for (start,) in starts:
             if start.count(".") == 2:
                 yield start.split(".")[1]
 
@@ -195,7 +195,8 @@ def require_own_backup(file: Path, contents: Contents) -> None:
     if missing := contents.missing_keys():
         keys = f"key {missing[0]}" if len(missing) == 1 else f"keys {', '.join(missing)}"
         configured = ", ".join(keyring().ciphers)
-        raise BackupError(f"{file} needs the {keys}, and CONNECTION_SECRET_KEYS has {configured}: add what is missing at its end.")
+        advice = f"CONNECTION_SECRET_KEYS has {configured}: add what is missing at its end."
+        raise BackupError(f"{file} needs the {keys}, and {advice}")
     expected = settings.INSTALLATION_ID
     if expected and contents.installation and contents.installation != expected:
         raise BackupError(
@@ -212,8 +213,9 @@ def give_to_owner(temporary: Path, database: Path) -> None:
 
 
 def replace(database: Path, temporary: Path) -> Path | None:
-    """Put `temporary` in the place of the database, in one step; return the name that the previous one has now."""
-    aside = database.with_name(f"{database.stem}-before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{database.suffix}")
+    """Put `temporary` in the place of the database; return the name that the previous one has now."""
+    now = datetime.now(UTC)
+    aside = database.with_name(f"{database.stem}-before-{now:%Y%m%dT%H%M%S.%fZ}{database.suffix}")
     was_there = database.exists()
     if was_there:
         finish_writes(database)
@@ -227,7 +229,7 @@ def replace(database: Path, temporary: Path) -> Path | None:
 
 
 def finish_writes(database: Path) -> None:
-    """Take in what a server that was killed left in the write-ahead log; a damaged database is left as it is."""
+    """Take in what a killed server left in the write-ahead log; leave a damaged database as it is."""
     try:
         with closing(sqlite3.connect(database, timeout=1)) as opened:
             opened.execute("PRAGMA journal_mode = DELETE")

@@ -66,8 +66,9 @@ def has_data(database: Path) -> bool:
 
 def has_keys() -> bool:
     """Return whether the settings come from elsewhere, so that no file is missing."""
-    named = os.environ.get("ENV_FILE", "")
-    return bool(os.environ.get("SECRET_KEY") and os.environ.get("CONNECTION_SECRET_KEYS")) or os.path.isfile(named)
+    if os.path.isfile(os.environ.get("ENV_FILE", "")):
+        return True
+    return all(os.environ.get(name) for name in ("SECRET_KEY", "CONNECTION_SECRET_KEYS"))
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ class Environment(BaseSettings):
 
     @model_validator(mode="after")
     def leave_other_databases(self) -> Self:
-        """Take the file's id for the file's database alone: `DATABASE_URL=... make run` tries out another one."""
+        """Take the file's id for the file's database alone: `DATABASE_URL=... make run` means another."""
         if is_database_overridden() and "INSTALLATION_ID" not in os.environ:
             self.installation_id = None
         return self
@@ -209,5 +209,5 @@ def describe(fault: Any) -> str:
 def advice() -> str:
     """Return what to do about missing settings: fresh keys open no secret of a database that is there."""
     if has_data(BASE_DIR / DEFAULT_DATABASE):
-        return f"put back the .env that belongs to {DEFAULT_DATABASE} (`make setup` makes fresh keys only where there is no database)"
+        return f"put back the .env of {DEFAULT_DATABASE} (`make setup` makes no fresh keys for a database that is there)"
     return "`make setup` writes a .env with fresh keys"

@@ -20,7 +20,8 @@ from itempath.patience import set_busy_timeout
 
 logger = logging.getLogger(__name__)
 
-LOCK_TIMEOUT = 100  # milliseconds, on PostgreSQL
+# Milliseconds for a lock, and no wait for the disk: until the end of the transaction, on PostgreSQL.
+LOCALLY = "SELECT set_config('lock_timeout', '100', true), set_config('synchronous_commit', 'off', true)"
 LEAST_FREE = 65_536  # bytes, on SQLite
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
@@ -29,7 +30,7 @@ TABLES = {
 
 
 class HealthMiddleware:
-    """Answers the two paths before anything else: probes come by address, in plain HTTP, every few seconds."""
+    """Answers the two paths first: probes come by address, in plain HTTP, every few seconds."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,7 +45,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if the database can be read and written, has its tables and migrations, and the keys are its own; else 503."""
+    """200 if the database can be read and written, has tables and migrations, and the keys fit; else 503."""
     faults = list_faults()
     for fault in faults:
         logger.error("Not ready: %s", fault)
@@ -66,7 +67,8 @@ def list_faults() -> list[str]:
 
 def find_unread() -> list[str]:
     if lost := expected_tables() - {name for (name,) in read(TABLES[connection.vendor])}:
-        return [f"{len(lost)} tables are missing, such as {min(lost)}; restore a backup, or run `python manage.py migrate`"]
+        advice = "restore a backup, or run `python manage.py migrate`"
+        return [f"{len(lost)} tables are missing, such as {min(lost)}; {advice}"]
     applied = frozenset((app, name) for app, name in read("SELECT app, name FROM django_migrations"))
     if pending := count_pending(applied):
         return [f"{pending} migrations are not applied; run `python manage.py migrate`"]
@@ -75,9 +77,9 @@ def find_unread() -> list[str]:
 
 
 def find_unwritten() -> list[str]:
-    """Write something. Another one's write in progress, such as an import, is no fault, and is not waited for."""
-    if connection.vendor == "sqlite" and (free := free_space(settings.DATABASES["default"]["NAME"])) < LEAST_FREE:
-        return [f"the disk of the database is full ({free} bytes are free)"]
+    """Write something. Another's write in progress, such as an import, is no fault and is not waited for."""
+    if connection.vendor == "sqlite" and free_space() < LEAST_FREE:
+        return [f"the disk of the database is full ({free_space()} bytes are free)"]
     try:
         with probing():
             Installation.probe()
@@ -89,21 +91,21 @@ def find_unwritten() -> list[str]:
     return []
 
 
-def free_space(database: str) -> int:
-    """Return the bytes left beside `database`: its write-ahead log may have room from before, and tell nothing."""
-    space = os.statvfs(os.path.dirname(os.path.abspath(database)))
+def free_space() -> int:
+    """Return the bytes left for SQLite: its write-ahead log may have room from before, and tell nothing."""
+    space = os.statvfs(os.path.dirname(os.path.abspath(settings.DATABASES["default"]["NAME"])))
     return space.f_bavail * space.f_frsize
 
 
 @contextmanager
 def probing() -> Iterator[None]:
-    """Begin a transaction that waits neither for locks nor for the disk: it is there to be refused, not to last."""
+    """Begin a transaction that waits neither for locks nor for the disk: it need not last."""
     if connection.vendor == "sqlite":
         with unsynchronized(), transaction.atomic():
             yield
         return
     with transaction.atomic():
-        read(f"SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true), set_config('synchronous_commit', 'off', true)")
+        read(LOCALLY)
         yield
 
 
@@ -139,6 +141,6 @@ def expected_tables() -> set[str]:
 
 @lru_cache(maxsize=4)
 def count_pending(applied: frozenset[tuple[str, ...]]) -> int:
-    """Return how many migrations are missing where `applied` are there; to plan them costs ten times the rest."""
+    """Return how many migrations are missing beside `applied`; a plan costs ten times the rest."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

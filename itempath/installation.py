@@ -1,4 +1,4 @@
-"""What a start makes sure of before it serves or migrates: that the database is there, and is this installation's.
+"""What a start makes sure of first: that the database is there, and is this installation's.
 
 `INSTALLATION_ID` in the settings says that the installation had a database, and which. It is written into `.env` once
 there is one; where the settings come from the environment, whoever keeps them sets it.
@@ -27,7 +27,7 @@ ANOTHER = (
     "{place} is the database of the installation {found}, and INSTALLATION_ID is {id}: put the right one into "
     "DATABASE_URL, or set INSTALLATION_ID to {found} if this one is meant."
 )
-FOREIGN = "{place} has tables of something else ({tables}): name a database of the registry's own in DATABASE_URL."
+FOREIGN = "{place} has tables of something else ({tables}): name a database of its own in DATABASE_URL."
 
 
 def require_database() -> None:
@@ -99,10 +99,10 @@ def describe_failure(error: BaseException) -> str:
 
 
 def reason_of_file(error: BaseException) -> str:
-    """Return what is wrong with SQLite's file, which SQLite itself does not name; nothing if the fault is another."""
+    """Return what is wrong with SQLite's file; nothing if the fault is another."""
     file = Path(database_name())
     if is_damage(error):
-        return f"{file} is damaged, or no SQLite database ({error}): put it right, or `manage.py restore` a backup."
+        return f"{file} is damaged, or no SQLite database ({error}): `manage.py restore` a backup."
     if file.is_dir():
         return f"{file} is a folder."
     if not file.absolute().parent.is_dir():

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 
 class Installation(models.Model):
-    """The one row that names the installation: a start tells its own database from an empty or another one by it."""
+    """The one row that names the installation: a start knows its own database by it."""
 
     uid = models.UUIDField(default=uuid4, editable=False)
     # Written by `/readyz`, to see whether the database takes writes; nothing reads it.

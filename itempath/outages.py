@@ -3,7 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 
 # PostgreSQL's codes for an undefined column and an undefined table.
 NOT_MIGRATED = ("42703", "42P01")
@@ -43,7 +50,7 @@ def sqlite_code(exc: BaseException) -> int:
 
 
 def find_outage(exc: BaseException | None) -> BaseException | None:
-    """Return the outage that `exc` is, or was raised after: Django turns a session that is not saved into its own error."""
+    """Return the outage that `exc` is or came after: Django has an error of its own for an unsaved session."""
     return next((each for each in chain(exc) if is_outage(each)), None)
 
 
@@ -56,6 +63,6 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def give_up_connection() -> None:
-    """Let what comes next open a new connection: one that was opened while nothing could be written stays read-only."""
+    """Let the next call open a new connection: one opened while nothing could be written stays read-only."""
     if not connection.in_atomic_block:
         connection.close()

@@ -82,7 +82,11 @@ def granian_log_config() -> dict[str, Any]:
     """Return what Granian takes as `log_dictconfig`, or as the JSON of `--log-config`."""
     config: dict[str, Any] = settings.LOGGING
     handlers = {
-        name: {key: value for key, value in handler.items() if key != "class"} | {"()": f"{__name__}.make_handler"}
+        name: {
+            "()": f"{__name__}.make_handler",
+            "filters": handler["filters"],
+            "formatter": handler["formatter"],
+        }
         for name, handler in config["handlers"].items()
     }
     loggers = config["loggers"] | {name: {"handlers": [], "propagate": True} for name in GRANIAN}

@@ -269,8 +269,16 @@ def other_installation(file: Path) -> None:
         (foreign, {}, "is no backup of this product"),
         (broken_index, {}, "is damaged"),
         (newer, {}, "comes from a newer version: it has the migration logs.0099_later."),
-        (lambda file: None, {"CONNECTION_SECRET_KEYS": OTHER_KEY}, f"needs the key {key_id(KEY)}, and CONNECTION_SECRET_KEYS has"),
-        (other_installation, {"INSTALLATION_ID": "2" * 32}, "is of the installation 11111111-1111-1111-1111-111111111111"),
+        (
+            lambda file: None,
+            {"CONNECTION_SECRET_KEYS": OTHER_KEY},
+            f"needs the key {key_id(KEY)}, and CONNECTION_SECRET_KEYS has",
+        ),
+        (
+            other_installation,
+            {"INSTALLATION_ID": "2" * 32},
+            "is of the installation 11111111-1111-1111-1111-111111111111",
+        ),
     ],
     ids=["missing", "garbage", "empty", "truncated", "foreign", "index", "newer", "keys", "installation"],
 )
@@ -314,7 +322,12 @@ def test_a_restore_refuses_while_a_server_runs(processes, registry):
     port = free_port()
     environment = registry.environment | {"PORT": str(port), "WEB_CONCURRENCY": processes}
     server = subprocess.Popen(
-        registry.command("serve"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        registry.command("serve"),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         wait_for(f"http://127.0.0.1:{port}", server)  # nothing has asked the database yet

@@ -29,12 +29,23 @@ def run(*words: object, folder: Path = ROOT, **environment: Any) -> subprocess.C
     others = {name: value for name, value in os.environ.items() if name not in NAMES}
     chosen = others | {name: str(value) for name, value in environment.items()}
     return subprocess.run(
-        [sys.executable, *map(str, words)], cwd=folder, env=chosen, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *map(str, words)],
+        cwd=folder,
+        env=chosen,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
 def settings_of(file: Path, **changes: Any) -> dict[str, Any]:
-    values = {"SECRET_KEY": SECRET, "CONNECTION_SECRET_KEYS": KEY, "DATABASE_URL": f"sqlite:///{file}", "ENV_FILE": os.devnull}
+    values = {
+        "SECRET_KEY": SECRET,
+        "CONNECTION_SECRET_KEYS": KEY,
+        "DATABASE_URL": f"sqlite:///{file}",
+        "ENV_FILE": os.devnull,
+    }
     return values | {"PORT": free_port()} | changes
 
 
@@ -87,7 +98,10 @@ def foreign(file: Path) -> None:
 def foreign_django(file: Path) -> None:
     file.unlink()
     execute(
-        file, "CREATE TABLE django_migrations (id, app, name, applied)", "CREATE TABLE accounts_user (id)", "CREATE TABLE shop_order (id)"
+        file,
+        "CREATE TABLE django_migrations (id, app, name, applied)",
+        "CREATE TABLE accounts_user (id)",
+        "CREATE TABLE shop_order (id)",
     )
 
 
@@ -204,7 +218,14 @@ def make(target: str, folder: Path, **environment: str) -> subprocess.CompletedP
 def start_and_stop(folder: Path) -> None:
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "DEMO": "0", "PORT": str(port)}
-    process = subprocess.Popen(["make", "run"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        ["make", "run"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     server = RunningServer(process, f"http://127.0.0.1:{port}", {}, [])
     try:
         wait_for(server.base, process)

@@ -170,7 +170,10 @@ def test_a_save_that_fails_saves_nothing(place, db, monkeypatch):
 
 def test_names_of_the_handlers():
     """Django finds them by these names."""
-    assert (handler400, handler500) == (f"{handlers.__name__}.bad_request", f"{handlers.__name__}.server_error")
+    assert (handler400, handler500) == (
+        f"{handlers.__name__}.bad_request",
+        f"{handlers.__name__}.server_error",
+    )
 
 
 class Person:
@@ -193,7 +196,12 @@ class Person:
     def log_in(self):
         token = re.search('csrfmiddlewaretoken" value="(.*?)"', self.open("/admin/login/")[2])
         assert token is not None
-        fields = {"username": "admin", "password": self.server.admin_password, "csrfmiddlewaretoken": token[1], "next": CONNECTIONS}
+        fields = {
+            "username": "admin",
+            "password": self.server.admin_password,
+            "csrfmiddlewaretoken": token[1],
+            "next": CONNECTIONS,
+        }
         return self.open("/admin/login/", **fields)
 
 

@@ -15,7 +15,12 @@ from tests.test_settings import KEY, SECRET, run
 
 pytestmark = pytest.mark.any_database
 
-BASE = {"SECRET_KEY": SECRET, "CONNECTION_SECRET_KEYS": KEY, "ENV_FILE": os.devnull, "DATABASE_URL": "sqlite:////nowhere/registry.sqlite3"}
+BASE = {
+    "SECRET_KEY": SECRET,
+    "CONNECTION_SECRET_KEYS": KEY,
+    "ENV_FILE": os.devnull,
+    "DATABASE_URL": "sqlite:////nowhere/registry.sqlite3",
+}
 
 
 def parsed(text: str) -> list[dict[str, str]]:
@@ -32,7 +37,12 @@ def parsed(text: str) -> list[dict[str, str]]:
         ([], {}, "ERROR", "is in a folder that is not there"),
         ([], {"DEBUG": "1", "HOST": "0.0.0.0"}, "ERROR", "itempath.E003"),
         (["--nonsense"], {}, "ERROR", "unrecognized arguments: --nonsense"),
-        ([], {"PYTHONWARNINGS": "default", "HOST": "10.255.255.1"}, "ERROR", "cannot be used: Cannot assign requested address."),
+        (
+            [],
+            {"PYTHONWARNINGS": "default", "HOST": "10.255.255.1"},
+            "ERROR",
+            "cannot be used: Cannot assign requested address.",
+        ),
     ],
 )
 def test_a_start_that_is_refused_says_so_in_json(words, changes, level, named):
@@ -118,4 +128,10 @@ def test_lines_of_json_pass_as_they_are_and_others_become_some():
     stream.flush()
     lines = out.getvalue().splitlines()
     assert [lines.pop(0), lines.pop(3)] == ['{"time":1}', '{"time":2}']
-    assert [json.loads(line)["message"] for line in lines] == ["plain", "in pieces", "cut", "{'a': 1}", "left"]
+    assert [json.loads(line)["message"] for line in lines] == [
+        "plain",
+        "in pieces",
+        "cut",
+        "{'a': 1}",
+        "left",
+    ]

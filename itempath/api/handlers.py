@@ -104,7 +104,7 @@ def unavailable(request: HttpRequest, outage: BaseException) -> HttpResponse:
     else:
         response = page("503.html", 503, sent=request.method not in ("GET", "HEAD"))
     response["Retry-After"] = str(RETRY_AFTER)
-    log_response("The database cannot serve: %s", str(outage), response=response, request=request, logger=logger)
+    log_response("The database cannot serve: %s", outage, response=response, request=request, logger=logger)
     return response
 
 
@@ -113,6 +113,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def page(template: str, status: int, **context: Any) -> HttpResponse:
-    """Answer with a page that needs nothing but its template: context processors may ask the database for the user."""
+    """Answer with a page that needs its template alone: context processors may ask the database."""
     body = render_to_string(template, {"request_id": request_id.get(), **context})
     return HttpResponse(body, status=status, headers={"Cache-Control": "no-store"})

@@ -21,7 +21,7 @@ held: dict[str, int] = {}
 
 
 def share(database: str) -> None:
-    """Keep a share of the lock until this process ends. Raises `OperationalError` while a restore has the whole."""
+    """Keep a share until this process ends. Raises `OperationalError` while a restore has the whole."""
     database = os.path.realpath(database)
     if database in held:
         return

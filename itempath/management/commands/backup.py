@@ -7,7 +7,7 @@ from django.db import connection
 
 from itempath.backups import BackupError, Contents, back_up
 
-POSTGRESQL = "On PostgreSQL a backup is made with pg_dump and restored with pg_restore: docs/secrets.md has the two lines."
+POSTGRESQL = "On PostgreSQL pg_dump makes a backup and pg_restore restores it: docs/secrets.md has the lines."
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def report(self, file: Path, contents: Contents) -> None:
         self.stdout.write(f"{file} holds {contents.connections} connections. {self.needs(sorted(contents.keys))}")
         if missing := contents.missing_keys():
-            warning = f"Not among CONNECTION_SECRET_KEYS, so that nothing opens what they sealed: {', '.join(missing)}"
+            warning = f"Not among CONNECTION_SECRET_KEYS, and needed to open what they sealed: {', '.join(missing)}"
             self.stderr.write(self.style.WARNING(warning))
 
     def needs(self, keys: list[str]) -> str:

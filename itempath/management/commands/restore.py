@@ -11,7 +11,7 @@ from itempath.management.commands.backup import POSTGRESQL
 
 
 class Command(BaseCommand):
-    help = "Put a file that `backup` made in the place of the SQLite database, which is kept; the server must be stopped."
+    help = "Put a file that `backup` made in the place of the SQLite database; the server must be stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the backup")

@@ -88,7 +88,7 @@ class Command(BaseCommand):
         if password:
             self.stdout.write(f"User {DEMO_ADMIN}, password {password} (shown this once)")
         if unnoted:
-            self.stdout.write(f"Set {unnoted}, and a start without its database stops instead of making an empty one")
+            self.stdout.write(f"Set {unnoted}, and a start without its database stops instead of making another")
         self.stdout.write(self.curl_line(base))
         self.stdout.flush()
 
