@@ -1,15 +1,8 @@
-"""The network addresses of clients, as limits and log lines know them."""
+"""The network addresses of clients, as limits know them."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 
-
-def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that `text` names, an IPv4 address in IPv6 form as IPv4; `None` for what names none."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+from itempath.proxies import read_address
 
 
 def client_network(text: str) -> str:
@@ -17,7 +10,7 @@ def client_network(text: str) -> str:
 
     An empty text for what is no address.
     """
-    address = parse_ip(text)
+    address = read_address(text)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
     return str(address or "")

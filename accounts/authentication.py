@@ -10,12 +10,8 @@ from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import ApiKey, Credential, User
 from accounts.recognition import recall, remember
-from accounts.security_log import log_refused_bearer
+from accounts.security_log import refusal_logged
 from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
-
-
-def sentence_of(refusal: AuthenticationFailed) -> str:
-    return str(refusal.detail["detail"] if isinstance(refusal.detail, dict) else refusal.detail)
 
 
 class BearerAuthentication(JWTAuthentication):
@@ -30,11 +26,8 @@ class BearerAuthentication(JWTAuthentication):
         raw_token = self.get_raw_token(self.get_header(request) or b"")
         if raw_token is None:
             return None
-        try:
+        with refusal_logged(raw_token, request):
             user, auth = self.recognise(raw_token)
-        except AuthenticationFailed as refusal:
-            log_refused_bearer(raw_token, request.META.get("REMOTE_ADDR", ""), sentence_of(refusal))
-            raise
         if isinstance(auth, Credential):
             auth.touch()
         return user, auth

@@ -42,7 +42,7 @@ class User(AbstractUser):
         APPLICATION = "application"
 
     type = models.CharField(max_length=20, choices=Type.choices, default=Type.USER)
-    # Raised by every save of an inactive user: what was issued before stays refused after a re-activation.
+    # Raised by every save of an inactive user: tokens and sessions from before stay refused after a re-activation.
     token_generation = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[RegistryUserManager] = RegistryUserManager()
@@ -78,6 +78,13 @@ class User(AbstractUser):
     def token_stamp(self) -> str:
         """Return what an access or refresh token must carry; it changes with the password and with a deactivation."""
         return salted_hmac("accounts.token", f"{self.password}:{self.token_generation}", algorithm="sha256").hexdigest()[:32]
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session must carry; it ends with a deactivation, as tokens do."""
+        return f"{super().get_session_auth_hash()}{self.token_generation or ''}"
+
+    def check_password(self, raw_password: str | None) -> bool:
+        return len(raw_password or "") <= MAX_PASSWORD and super().check_password(raw_password)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.pk and not self.is_active:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cachetools import TTLCache
 from django.conf import settings
+from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from accounts.models import ApiKey, ApplicationToken, Credential, User
@@ -39,13 +40,19 @@ def remember(bearer: bytes, user: User, auth: Any) -> None:
         recognised[bearer] = (user, auth)
 
 
-def forget(**kwargs: Any) -> None:
+def forget() -> None:
     with lock:
         recognised.clear()
 
 
+def forget_change(**kwargs: Any) -> None:
+    """Forget now, and at the commit: until then, another thread recognises bearers as they were."""
+    forget()
+    transaction.on_commit(forget)
+
+
 def forget_on_changes() -> None:
     for model in (User, ApiKey, ApplicationToken):
-        post_save.connect(forget, sender=model)
-        post_delete.connect(forget, sender=model)
-    m2m_changed.connect(forget, sender=User.groups.through)
+        post_save.connect(forget_change, sender=model)
+        post_delete.connect(forget_change, sender=model)
+    m2m_changed.connect(forget_change, sender=User.groups.through)

@@ -5,9 +5,14 @@ field.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from cachetools import TTLCache
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import User
 
@@ -29,6 +34,22 @@ def log_failed_login(name: str, address: str) -> None:
 def log_lock_out(kind: str, address: str, *, failures: int, seconds: int) -> None:
     """Log that a window of `kind` (`user`, `address` or `pair`) is full."""
     logger.warning("Logins are locked for %s s after %s failures", seconds, failures, extra={"window": kind, "address": address})
+
+
+@contextmanager
+def refusal_logged(bearer: str | bytes, request: Request) -> Iterator[None]:
+    """Log that `bearer` is refused, if what happens inside refuses it."""
+    try:
+        yield
+    except (AuthenticationFailed, TokenError) as refusal:
+        raw = bearer.encode("utf-8", "surrogatepass") if isinstance(bearer, str) else bearer
+        log_refused_bearer(raw, request.META.get("REMOTE_ADDR", ""), sentence_of(refusal))
+        raise
+
+
+def sentence_of(refusal: AuthenticationFailed | TokenError) -> str:
+    detail = getattr(refusal, "detail", refusal)
+    return str(detail["detail"] if isinstance(detail, dict) else detail)
 
 
 def log_refused_bearer(bearer: bytes, address: str, reason: str) -> None:

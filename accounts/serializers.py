@@ -5,6 +5,7 @@ from rest_framework_simplejwt import serializers as simple
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import MAX_PASSWORD, MAX_USERNAME
+from accounts.security_log import refusal_logged
 from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
 
 
@@ -48,8 +49,9 @@ class TokenRefreshSerializer(simple.TokenRefreshSerializer):
     token_class = RefreshToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        token = RefreshToken(attrs["refresh"])
-        token.owner()
+        with refusal_logged(attrs["refresh"], self.context["request"]):
+            token = RefreshToken(attrs["refresh"])
+            token.owner()
         return {"access": str(token.access_token)}
 
 
@@ -57,9 +59,13 @@ class TokenVerifySerializer(simple.TokenVerifySerializer):
     """Verifies what the API would accept: a revoked or ended token is refused."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        with refusal_logged(attrs["token"], self.context["request"]):
+            return self.verify(attrs["token"])
+
+    def verify(self, text: Any) -> dict[str, Any]:
         for token_class in (AccessToken, RefreshToken, ApplicationJWT):
             try:
-                return self.stands(token_class(attrs["token"]))
+                return self.stands(token_class(text))
             except TokenError as error:
                 failure = error
         raise failure

@@ -48,41 +48,55 @@ class Attempt:
             self.limits[f"address:{network}"] = ADDRESS_LIMIT
         self.failed = True
 
-    @transaction.atomic
     def enter(self) -> None:
         """Enter the attempt as pending. Raises `Throttled` with the seconds until there is room in each window."""
+        # Most refusals end here, without a lock: a flood of guesses holds no other writer up.
+        self.require_room(list(LoginWindow.objects.filter(key__in=self.limits)), time.time())
+        self.claim()
+
+    @transaction.atomic
+    def claim(self) -> None:
         now = time.time()
-        windows = self.lock(now)
-        waits = [window.failures[-limit] + PERIOD - now for window, limit in windows if len(window.failures) >= limit]
-        if waits:
-            raise Throttled(wait=max(waits))
-        if any(len(window.failures) + len(window.pending) >= limit for window, limit in windows):
-            raise Throttled(wait=1)
-        for window, _ in windows:
+        windows = self.lock()
+        self.require_room(windows, now)
+        for window in windows:
             window.pending[self.id] = now
             window.save()
+
+    def require_room(self, windows: list[LoginWindow], now: float) -> None:
+        counted = [(window, self.limits[window.key]) for window in windows]
+        for window in windows:
+            drop_past(window, now)
+        waits = [window.failures[-limit] + PERIOD - now for window, limit in counted if len(window.failures) >= limit]
+        if waits:
+            raise Throttled(wait=max(waits))
+        if any(len(window.failures) + len(window.pending) >= limit for window, limit in counted):
+            raise Throttled(wait=1)
 
     @transaction.atomic
     def leave(self) -> None:
         """Make the pending attempt a failure, or nothing."""
         now = time.time()
         remove_past_windows()
-        for window, limit in self.lock(now):
+        for window in self.lock():
+            drop_past(window, now)
             window.pending.pop(self.id, None)
             window.failures += [now] * self.failed
             window.save()
-            if self.failed and len(window.failures) == limit:
-                log_lock_out(window.kind, self.address, failures=limit, seconds=PERIOD)
+            if self.failed and len(window.failures) == self.limits[window.key]:
+                log_lock_out(window.kind, self.address, failures=len(window.failures), seconds=PERIOD)
 
-    def lock(self, now: float) -> list[tuple[LoginWindow, int]]:
-        """Return the windows and their limits, locked in one order, without what is past."""
-        LoginWindow.objects.bulk_create([LoginWindow(key=key) for key in self.limits], ignore_conflicts=True)
-        windows = list(LoginWindow.objects.select_for_update().filter(key__in=self.limits).order_by("key"))
-        for window in windows:
-            abandoned = [id for id, since in window.pending.items() if since < now - PENDING_FOR]
-            window.failures = sorted([*window.failures, *(window.pending.pop(id) for id in abandoned)])
-            window.failures = [moment for moment in window.failures if moment > now - PERIOD]
-        return [(window, self.limits[window.key]) for window in windows]
+    def lock(self) -> list[LoginWindow]:
+        """Return the windows, made where they are missing, and locked in one order."""
+        LoginWindow.objects.bulk_create([LoginWindow(key=key) for key in sorted(self.limits)], ignore_conflicts=True)
+        return list(LoginWindow.objects.select_for_update().filter(key__in=self.limits).order_by("key"))
+
+
+def drop_past(window: LoginWindow, now: float) -> None:
+    """Forget failures that are older than the period, and make failures of attempts that were abandoned."""
+    abandoned = [id for id, since in window.pending.items() if since < now - PENDING_FOR]
+    failures = sorted([*window.failures, *(window.pending.pop(id) for id in abandoned)])
+    window.failures = [moment for moment in failures if moment > now - PERIOD]
 
 
 def remove_past_windows() -> None:

@@ -9,6 +9,7 @@ import time_machine
 from auditlog.models import LogEntry
 from django.conf import settings as django_settings
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -280,6 +281,34 @@ def test_a_refused_token_is_logged_by_its_kind(reader, caplog):
     lines = [(record.kind, record.address) for record in caplog.records if record.message.startswith("A bearer was refused")]
     assert lines == [("JSON web token", "192.0.2.1"), ("API key", "192.0.2.1"), ("JSON web token", "192.0.2.1")]
     assert "0000" not in caplog.text
+
+
+@pytest.mark.parametrize(("path", "field"), [("/api/token/refresh", "refresh"), ("/api/token/verify", "token")])
+def test_a_refused_token_in_a_body_is_logged(path, field, db, caplog):
+    APIClient().post(path, {field: "a.b.c"})
+    assert [record.kind for record in caplog.records if record.message.startswith("A bearer was refused")] == ["JSON web token"]
+
+
+def test_a_session_ends_with_a_deactivation(db):
+    user = make_user("boss", Role.MANAGER, is_staff=True)
+    client = Client()
+    client.force_login(user)
+    assert client.get("/admin/connections/connection/").status_code == 200
+    for active in (False, True):
+        user.is_active = active
+        user.save()
+        assert client.get("/admin/connections/connection/").status_code == 302
+
+
+def test_a_change_counts_once_it_is_committed(reader, django_capture_on_commit_callbacks):
+    """Another thread may recognise the bearer as it was, until the commit."""
+    with django_capture_on_commit_callbacks(execute=True):
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {access(reader)}")
+        reader.save()
+        assert client.get("/api/connections").status_code == 200
+        assert len(recognition.recognised) == 1
+    assert len(recognition.recognised) == 0
 
 
 def test_a_flood_of_refused_tokens_does_not_drown_the_log(db, caplog):

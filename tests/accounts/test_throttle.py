@@ -130,7 +130,7 @@ def test_an_attempt_does_not_wait_for_others(reader):
     assert log_in("reader").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["x" * 151, "x" * 100_000])
+@pytest.mark.parametrize("name", ["x" * 151, "x" * 60_000])
 @pytest.mark.parametrize("path", ["/api/users/login", "/api/token"])
 def test_a_name_that_is_too_long_is_no_attempt(name, path, db):
     answer = log_in(name, path=path)
