@@ -35,7 +35,7 @@ def parsed(text: str) -> list[dict[str, str]]:
     [
         ([], {"SECRET_KEY": ""}, "ERROR", "SECRET_KEY"),
         ([], {}, "ERROR", "is in a folder that is not there"),
-        ([], {"DEBUG": "1", "HOST": "0.0.0.0"}, "ERROR", "itempath.E003"),
+        ([], {"DEBUG": "1", "HOST": "0.0.0.0"}, "ERROR", "DEBUG: its pages show internals"),
         (["--nonsense"], {}, "ERROR", "unrecognized arguments: --nonsense"),
         (
             [],
