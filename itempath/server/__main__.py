@@ -3,6 +3,7 @@
 Takes its settings from the environment, as everything does. `manage.py serve` becomes this.
 """
 
+import multiprocessing
 import os
 import signal
 from queue import SimpleQueue
@@ -58,6 +59,8 @@ class Supervisor(MPServer):
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
     log_as_json()
+    # Not forked: a process that replaces another after new code was put in place would have this one's old modules.
+    multiprocessing.set_start_method("spawn")
     environment = read_environment()
     Supervisor(
         "itempath.wsgi:application",

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, free_port, wait_for
+from tests.conftest import ROOT, children, free_port, until, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.any_database]
 
@@ -51,3 +52,14 @@ def test_a_group_that_is_signalled_ends(signals, new_database):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def test_a_reload_starts_processes_of_their_own(new_server):
+    """New code is in them: a process that was forked would have the supervisor's old modules."""
+    server = new_server()
+    before = children(server.process.pid)
+    server.process.send_signal(signal.SIGHUP)
+    after = until(lambda: set(children(server.process.pid)) - set(before))
+    until(lambda: not set(children(server.process.pid)) & set(before))
+    assert all(b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in after)
+    wait_for(server.base, server.process)
