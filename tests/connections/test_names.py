@@ -221,9 +221,8 @@ def test_of_two_that_save_one_name_at_once_one_is_refused(app, savers):
     first.tell("save")
     assert first.hear() == "saved"
     second.tell("save")
-    assert [line for line in iter(second.hear, None) if line not in ("begins", "checked")][:1] == [
-        "['Another connection of this app has this name.']"
-    ]
+    said = next(line for line in iter(second.hear, None) if line not in ("begins", "checked"))
+    assert said == "['Another connection of this app has this name.']"
 
 
 def test_a_check_of_a_name_reads_no_others(db):
