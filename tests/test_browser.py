@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -360,3 +361,42 @@ def test_what_was_typed_outlives_a_locked_database(chromium, registry, locked):
     open_connection(page, "PowerPick")
     assert page.input_value("[name=username]") == "typed"
     page.context.close()
+
+
+def test_filters_menus_and_the_theme_run_under_the_policy(page):
+    """The page fails on a violation of its Content-Security-Policy, which the console reports."""
+    page.locator("[x-on\\:click='filterOpen = true']").first.click()
+    page.locator("#changelist-filter").get_by_text("down", exact=True).click()
+    page.wait_for_url("**state=down**")
+    page.evaluate('document.querySelector("[x-on\\\\:click=\\"switchTheme(\'dark\')\\"]").click()')
+    expect(page.locator("html")).to_have_class(re.compile("dark"))
+    page.goto("/admin/connections/connection/add/")
+    page.click(".select2-selection >> nth=0")
+    page.wait_for_selector(".select2-results__option")
+
+
+def test_the_description_of_the_api_runs_under_the_policy(open_page):
+    page = open_page()
+    page.goto("/api/docs/")
+    page.locator(".opblock-summary").first.wait_for()
+    page.locator("#operations-api-connections_list, .opblock-get").first.locator("button").first.click()
+    page.get_by_role("button", name="Try it out").first.click()
+    expect(page.get_by_role("button", name="Execute").first).to_be_visible()
+
+
+INJECTED = """() => new Promise(done => {
+    document.addEventListener('securitypolicyviolation', event => done(event.effectiveDirective))
+    const script = document.createElement('script')
+    script.textContent = 'window.ran = true'
+    document.head.append(script)
+    setTimeout(() => done(window.ran ? 'ran' : 'nothing'), 5000)
+})"""
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/", "/admin/nothing/"])
+def test_nothing_that_is_written_into_a_page_becomes_a_script(path, chromium, registry):
+    context = chromium.new_context(base_url=registry.base)  # not one of those that fail on a violation
+    page = context.new_page()
+    page.goto(path)
+    assert page.evaluate(INJECTED) == "script-src-elem"
+    context.close()

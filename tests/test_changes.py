@@ -264,6 +264,58 @@ def test_a_refused_import_is_not_recorded(load):
     assert entries() == []
 
 
+# Who sees which changes
+
+ADDRESS = "ann.secret@example.com"
+
+
+@pytest.fixture
+def user_changes(db):
+    """Changes of a user, whose address and names are in them, by somebody whose user name is an address."""
+    boss = browser(make_superuser_named("boss@plant.example"))
+    ann = make_user("ann.login@example.com", Role.READER, email=ADDRESS)
+    page = f"/admin/accounts/user/{ann.pk}/change/"
+    assert boss.post(page, filled(boss.get(page), email=f"new.{ADDRESS}", first_name="Ann-Kathrin")).status_code == 302
+    assert boss.post("/admin/connections/app/add/", {"name": "WMS"}).status_code == 302
+    return entries(content_type__model="user")
+
+
+def make_superuser_named(name):
+    return make_user(name, is_staff=True, is_superuser=True)
+
+
+SEARCHES = ("", "?q=ann.secret", "?q=ann.login", "?q=example.com", "?q=Kathrin", "?q=boss%40plant", "?q=plant.example", "?action__exact=1")
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.OPERATOR])
+def test_who_may_not_see_users_sees_no_address_of_one(role, user_changes):
+    theirs = browser(make_user("reader", role, is_staff=True))
+    pages = [f"{RECORD}{search}" for search in SEARCHES]
+    pages += [f"{RECORD}{entry.pk}/change/" for entry in LogEntry.objects.all()]
+    pages += [f"/admin/accounts/user/{entry.object_id}/history/" for entry in user_changes]
+    texts = {page: theirs.get(page, follow=True).content.decode() for page in pages}
+    for part in ("ann.secret", "ann.login", "Kathrin", "@example.com", "plant.example"):
+        assert [page for page, text in texts.items() if part in text.replace(page.partition("?q=")[2] or "\0", "")] == []
+    assert "boss@…" in texts[RECORD]
+    assert "WMS" in texts[RECORD]
+
+
+@pytest.mark.parametrize("search", ["boss%40plant", "plant.example", "ann.secret", "ann.login", "Kathrin"])
+def test_who_may_not_see_users_finds_nothing_by_their_addresses(search, user_changes):
+    theirs = browser(make_user("reader", Role.READER, is_staff=True))
+    assert list(theirs.get(f"{RECORD}?q={search}").context["cl"].result_list) == []
+
+
+def test_who_may_see_users_sees_their_changes(user_changes):
+    boss = browser(make_user("manager", Role.MANAGER, is_staff=True))
+    text = boss.get(RECORD).content.decode()
+    assert "ann.login@example.com" in text
+    assert "boss@plant.example" in text
+    changed = next(entry for entry in user_changes if entry.changes.get("email", [""])[0] == ADDRESS)
+    assert ADDRESS in boss.get(f"{RECORD}{changed.pk}/change/").content.decode()
+    assert {entry.object_repr for entry in boss.get(f"{RECORD}?q=boss%40plant").context["cl"].result_list} >= {"WMS"}
+
+
 # Nobody edits the record
 
 

@@ -33,11 +33,39 @@ def run(*command: object, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False, **options)
 
 
+def production() -> dict[str, str]:
+    """Return the settings of the page, on a database that these tests do not ask."""
+    return dict(line.split("=", 1) for line in block("ini").splitlines()) | {"DATABASE_URL": "sqlite:////dev/null"}
+
+
 def test_the_production_settings_pass_the_deployment_checks():
-    values = dict(line.split("=", 1) for line in block("ini").splitlines())
-    values["DATABASE_URL"] = "sqlite:////dev/null"  # these checks ask no database
-    done = run(sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env={**values, "ENV_FILE": os.devnull})
+    environment = {**production(), "ENV_FILE": os.devnull}
+    done = run(sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment)
+    # The two are about subdomains and preload, which an installation chooses.
     assert (done.returncode, done.stdout) == (0, "System check identified no issues (2 silenced).\n"), done.stderr
+
+
+ASK = """
+import django; django.setup()
+from django.test import Client
+print(Client(SERVER_NAME="registry.example.com").get("/healthz", secure=True)["Strict-Transport-Security"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sent"),
+    [
+        ({}, "max-age=31536000"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "1"}, "max-age=31536000; includeSubDomains"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, "max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_other_hosts_of_the_domain_are_bound_only_if_they_are_chosen(chosen, sent):
+    environment = production() | {"ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "itempath.settings"} | chosen
+    done = run(sys.executable, "-c", ASK, cwd=ROOT, env=environment)
+    assert done.stdout.strip() == sent, done.stderr
+    checked = run(sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path):
