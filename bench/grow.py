@@ -14,12 +14,12 @@ APPS = "INSERT INTO connections_app (id, name, demo) SELECT n, 'App ' || n, fals
 # Connection n has the log entries n, n + connections, n + 2 * connections, …; the last of them is its latest.
 CONNECTIONS = """
 INSERT INTO connections_connection (
-  id, uid, app_id, name, type, authentication, url, username, test_endpoint, database_name, headers, api_key_header, token_url, scope,
+  id, uid, app_id, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers, api_key_header, token_url, scope,
   verify_certificate, password_sealed, password_exists, password_stored_at, token_sealed, token_exists, token_stored_at,
   private_key_sealed, private_key_exists, private_headers_sealed, private_headers_exists,
   status, latest_connection, creation_date, last_check, latest_log_id, integration_count, version, demo)
 SELECT
-  n, gen_random_uuid(), 1 + n %% 7, 'Connection ' || n,
+  n, gen_random_uuid(), 1 + n %% 7, 'Connection ' || n, 'connection ' || n,
   (ARRAY['MSSQL', 'REST', 'PostgreSQL', 'GraphQL', 'PLC'])[1 + n %% 5],
   (ARRAY['Basic Authentication', 'HMAC Authentication', 'Basic Authentication', 'Bearer Token', 'No Authentication'])[1 + n %% 5],
   'https://host' || n || '.example.com/api', 'user' || n, '', '', '[]', '', '', '', true,

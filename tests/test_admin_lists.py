@@ -19,7 +19,7 @@ from tests.conftest import make_user
 from tests.pages import CONNECTIONS, browser, make_connection, make_superuser
 from workitems.models import Backlog, Bug, Initiative, Item, Link, Organization
 
-LISTS = {model._meta.model_name: model_admin for model, model_admin in admin.site._registry.items()}
+LISTS: dict[str, Any] = {str(model._meta.model_name): model_admin for model, model_admin in admin.site._registry.items()}
 HUGE = ["9223372036854775808", "-9223372036854775809", "9" * 30, "9" * 5000]
 ODD = [*HUGE, "x", "-1", "²", "((", "'", "\\", "%", "\0", "a\0b", "🚚", "", "1.5", "nan"]
 
@@ -34,7 +34,7 @@ def client(db) -> Client:
     ApiKey.issue(machine)
     ApplicationToken.issue(machine)
     organization = Organization.objects.create(name="Plant")
-    ends = [model.objects.create(title="one", organization=organization) for model in (Item, Bug, Backlog, Initiative)]
+    ends: list[Any] = [model.objects.create(title="one", organization=organization) for model in (Item, Bug, Backlog, Initiative)]
     Link.objects.create(item=ends[0], bug=ends[1])
     return browser(make_superuser())
 

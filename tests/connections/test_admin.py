@@ -543,11 +543,11 @@ def test_a_connection_in_use_stays(db):
 FILL = """
 WITH a AS (INSERT INTO connections_app (name, demo) SELECT 'App ' || n, false FROM generate_series(1, 20) n RETURNING id),
 c AS (
-    INSERT INTO connections_connection (uid, name, type, authentication, url, username, test_endpoint, database_name, headers,
+    INSERT INTO connections_connection (uid, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers,
         api_key_header, token_url, scope, verify_certificate, status, creation_date, last_check, integration_count, version, demo,
         password_sealed, password_exists, token_sealed, token_exists, private_key_sealed, private_key_exists,
         private_headers_sealed, private_headers_exists, app_id)
-    SELECT gen_random_uuid(), 'C' || n, 'REST', '', 'https://c', '', '', '', '[]', '', '', '', true, n % 2, now(), now(), 0, n, false,
+    SELECT gen_random_uuid(), 'C' || n, 'c' || n, 'REST', '', 'https://c', '', '', '', '[]', '', '', '', true, n % 2, now(), now(), 0, n, false,
         '', false, '', false, '', false, '', false, (SELECT min(id) + n % 20 FROM a)
     FROM generate_series(1, 5000) n RETURNING id
 )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from queue import Empty, Queue
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -165,6 +166,8 @@ except ValidationError as error:
 
 class Saver:
     """A process that checks a name, waits to be told, and saves."""
+
+    process: Any
 
     def __init__(self, url: str, *app: str) -> None:
         code = f"import django; django.setup()\n{SAVER}"
