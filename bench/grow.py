@@ -14,8 +14,9 @@ APPS = "INSERT INTO connections_app (id, name, demo) SELECT n, 'App ' || n, fals
 # Connection n has the log entries n, n + connections, n + 2 * connections, …; the last of them is its latest.
 CONNECTIONS = """
 INSERT INTO connections_connection (
-  id, uid, app_id, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers, api_key_header, token_url, scope,
-  verify_certificate, password_sealed, password_exists, password_stored_at, token_sealed, token_exists, token_stored_at,
+  id, uid, app_id, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers,
+  api_key_header, token_url, scope, verify_certificate,
+  password_sealed, password_exists, password_stored_at, token_sealed, token_exists, token_stored_at,
   private_key_sealed, private_key_exists, private_headers_sealed, private_headers_exists,
   status, latest_connection, creation_date, last_check, latest_log_id, integration_count, version, demo)
 SELECT

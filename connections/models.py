@@ -41,12 +41,15 @@ class App(Example):
 # What new keys write anew, where nobody edits anything.
 SEALED = frozenset(f"{secret}_sealed" for secret in SECRETS)
 
-# The lock of the names of connections without an app, which have no row that stands for them; any number is as good.
+# The lock of the names of connections without an app: no row stands for them. Any other number would do.
 NAMES_WITHOUT_APP = 7_262_035
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
-    """Every write through the ORM raises the version and keeps the name's key: `update()` here, `save()` beside it."""
+    """Every write through the ORM raises the version and keeps the name's key.
+
+    `update()` and `bulk_create()` do so here, `save()` beside it.
+    """
 
     def update(self, **values: Any) -> int:
         if unguarded := values.keys() & MOVING:
@@ -57,10 +60,12 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return super().update(**{"version": next_version(self.db)} | key_of(values) | edited | values)
 
     def bulk_update(self, objs: Iterable["Connection"], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
-        connections, names = list(objs), set(fields)
-        for connection in connections:
-            connection.name_key = name_key(connection.name)
-        return super().bulk_update(connections, names | ({"name_key"} if "name" in names else set()), *args, **kwargs)
+        rows, names = list(objs), set(fields)
+        if "name" in names:
+            names.add("name_key")
+            for row in rows:
+                row.name_key = name_key(row.name)
+        return super().bulk_update(rows, names, *args, **kwargs)
 
     def bulk_create(self, objs: Iterable["Connection"], *args: Any, **kwargs: Any) -> list["Connection"]:
         if kwargs.get("update_conflicts") or len(args) > 2:  # the third is update_conflicts
@@ -104,7 +109,9 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.with_secret(secret).exclude(**{f"{secret}_sealed__startswith": keyring().prefix})
 
     def recount_integrations(self, **along: Any) -> None:
-        """Set `integration_count` from the integrations, and `along` what else; in the transaction that changed them.
+        """Set `integration_count` from the integrations, and the fields in `along`.
+
+        To be called in the transaction that changed the integrations.
 
         The rows are locked first: a writer who waited for another one then counts that one's rows too.
         """
@@ -115,7 +122,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
 
 def edits(names: Collection[str]) -> bool:
-    """Return whether to write these fields is to edit a connection: whether the record of changes would show it."""
+    """Return whether writing these fields edits a connection: whether the record of changes would show it."""
     return not {name.removesuffix("_id") for name in names} <= {*Connection.UNRECORDED}
 
 
@@ -133,7 +140,7 @@ class Connection(SecretHolder):
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, null=True, blank=True, related_name="connections", db_index=False)
     name = models.CharField(max_length=255)
-    # `names.name_key()`, by which a second connection of one name is found. A folded letter may be up to three.
+    # `names.name_key()` of the name, to find another connection of this name. Folding makes up to three letters of one.
     name_key = models.CharField(max_length=765, default="", editable=False)
     type = models.CharField(max_length=100)
     authentication = models.CharField(max_length=100, blank=True, default=Authentication.NONE)
@@ -231,7 +238,7 @@ class Connection(SecretHolder):
         self.note_trusted()
 
     def derive(self, update_fields: Collection[str] | None) -> set[str]:
-        """Set what follows from the fields that a save writes; return the names of what is to be written along."""
+        """Set what follows from the fields that a save writes; return the fields to write with them."""
         derived = set()
         if "name" not in self.get_deferred_fields() and (update_fields is None or "name" in update_fields):
             self.name_key = name_key(self.name)
@@ -253,8 +260,9 @@ class Connection(SecretHolder):
     def check_name(self) -> None:
         """Refuse a name that another connection of the same app has, in any letter case.
 
-        Two savers of one name could each overlook the other: whoever checks within a transaction keeps others from it
-        until that ends. Imports do not ask; a duplicate that came in by one keeps its name until somebody changes it.
+        Two savers of one name could each overlook the other. To avoid this, whoever checks in a transaction holds
+        a lock until the transaction ends. Imports do not ask; a duplicate that came in by one keeps its name until
+        somebody changes it.
         """
         self.lock_names()
         same = Connection.objects.filter(app=self.app_id).named(self.name).values_list("pk", "name")
@@ -262,7 +270,7 @@ class Connection(SecretHolder):
             raise ValidationError({"name": "Another connection of this app has this name."})
 
     def lock_names(self) -> None:
-        """Let one transaction at a time check the names of an app. On SQLite all that write come one after the other."""
+        """Let one transaction at a time check the names of an app; on SQLite, only one at a time writes at all."""
         if self.app_id is not None:
             # Weaker than the lock of a delete: connections that only point to the app go on.
             list(App.objects.select_for_update(no_key=True).filter(pk=self.app_id).values_list("pk"))
@@ -282,7 +290,7 @@ class Connection(SecretHolder):
 
 
 class IntegrationQuerySet(models.QuerySet["Integration"]):
-    """Every write through the ORM keeps the connections' counters, and lets no import take them for untouched examples."""
+    """Every write through the ORM keeps the connections' counters, and makes them no examples any more."""
 
     def bulk_create(self, objs: Iterable["Integration"], *args: Any, **kwargs: Any) -> list["Integration"]:
         with transaction.atomic(using=self.db):

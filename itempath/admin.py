@@ -43,7 +43,7 @@ def is_id(text: Any) -> bool:
 
 
 class KnownChoices:
-    """A choice among records that searches; shows nothing for what is sent in place of an id, where Django's fails."""
+    """A field that searches for a record to choose. What is sent in place of an id selects nothing; Django's fails."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         return super().optgroups(name, [each for each in value if is_id(each)], attr)  # type: ignore[misc]  # of the widget
@@ -60,7 +60,7 @@ class AutocompleteMany(KnownChoices, AutocompleteSelectMultiple):
 class RegistryAdmin(ModelAdmin, Generic[M]):
     """Lists that stay cheap on big tables; a record's history is its entries in the record of changes.
 
-    An address may ask a list for what its filters offer, and for nothing else; what no database takes is answered 400.
+    An address may ask a list for what its filters offer, and for nothing else. What no database takes is 400.
     """
 
     list_per_page = 50
@@ -81,7 +81,7 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Allow what the list's filters and links ask for; any other look-up could find out what the list does not show."""
+        """Allow what the list's filters and links ask for. Any other look-up could tell what the list does not show."""
         list_filter = self.get_list_filter(request) if request else self.list_filter
         offered = {lookup for each in list_filter for lookup in self.lookups_of(each)}
         return lookup in offered or lookup in self.linked_lookups or lookup in self.date_lookups()
@@ -111,7 +111,7 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return super().changelist_view(request, extra_context)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Raises `BadRequest` for a search that is longer than a statement can be. Fields of choices search here too."""
+        """Raises `BadRequest` for more words than a statement can hold. Fields that choose a record search here, too."""
         if len(search_term.split()) > MOST_WORDS:
             raise BadRequest(f"A search takes at most {MOST_WORDS} words.")
         return super().get_search_results(request, queryset, search_term)
@@ -223,7 +223,7 @@ class ChangeAdmin(RecordAdmin[LogEntry], LogEntryAdminMixin):
         return entry.cid
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Show the changes of what the user may see: those of users have their addresses, those of work items their texts."""
+        """Show the changes of what the user may see: those of users hold their e-mail addresses."""
         seen = [model for model in auditlog.get_models() if may_see(request, model)]
         kinds = ContentType.objects.get_for_models(*seen).values()
         queryset = super().get_queryset(request).filter(content_type__in=[kind.pk for kind in kinds])
@@ -234,7 +234,7 @@ class ChangeAdmin(RecordAdmin[LogEntry], LogEntryAdminMixin):
 
     @admin.display(description="User")
     def who(self, entry: LogEntry) -> str:
-        """Name who made the change. A user name may be an e-mail address: who may not see users sees what stands before the @."""
+        """Name who made the change. Of an e-mail address, who may not see users sees what stands before the @."""
         if entry.names_whole or entry.actor is None:
             return str(self.user_url(entry))
         name, at, _ = entry.actor.get_username().partition("@")

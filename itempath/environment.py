@@ -164,7 +164,7 @@ class Environment(BaseSettings):
 
     @model_validator(mode="after")
     def refuse_public_debug(self) -> Self:
-        """Refuse DEBUG where others can reach the server: its pages show code, settings and data to anyone."""
+        """Refuse DEBUG where others can reach the server: its pages show code and data to anyone."""
         if self.debug and (self.https or self.trusted_proxies or not is_loopback(self.host)):
             raise ValueError(PUBLIC_DEBUG)
         return self

@@ -40,7 +40,7 @@ class OnPages(MiddlewareMixin):
 
 
 class ContentSecurityPolicy(CSPMiddleware):
-    """Tells browsers what a page may load and run. Whatever is no page has nothing to load, and goes without."""
+    """Tells browsers what a page may load and run. Answers that are no pages go without: they load nothing."""
 
     def __call__(self, request: HttpRequest) -> Any:
         response: Any = self.get_response(request)  # no server here is asynchronous
@@ -76,12 +76,12 @@ class Sessions(OnPages, SessionMiddleware):
 
 
 def write_interval() -> float:
-    """Return how many seconds of use go by before the next is written: a minute, of which nobody notices the loss."""
+    """Return the seconds between two writes of the last use, so that not every page writes."""
     return min(60, settings.SESSION_IDLE_SECONDS / 10)
 
 
 def note_use(session: SessionBase, now: int) -> None:
-    """Write the last use at once, or not at all: a page that only reads must not wait for a writer, nor fail with it."""
+    """Write the last use, or skip it if the database is busy: a page that only reads must not wait for a writer."""
     modified = session.modified
     session[LAST_USED] = now
     with if_convenient():

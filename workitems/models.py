@@ -36,8 +36,14 @@ class Organization(Example):
         return self.name
 
 
-def keep_examples(action: str, instance: models.Model, reverse: bool, pk_set: Collection[int] | None, **kwargs: Any) -> None:
-    """Let no import take an organisation whose members change for an untouched example. Django's signal is the only door."""
+def keep_examples(
+    action: str,
+    instance: models.Model,
+    reverse: bool,
+    pk_set: Collection[int] | None,
+    **kwargs: Any,
+) -> None:
+    """Make an organisation whose members change no example any more. Members change through Django alone."""
     if action not in ("post_add", "post_remove", "pre_clear"):
         return
     changed = Organization.objects.using(kwargs["using"])
@@ -177,7 +183,7 @@ class WorkItem(models.Model):
             return super().delete(*args, **kwargs)
 
     def keep_examples(self, using: str) -> None:
-        """Let no import take the organisation, nor the one that the record comes from, for an untouched example."""
+        """Make the organisation, and the one that the record comes from, no examples any more."""
         stored = WorkItemQuerySet(type(self), using=using).filter(pk=self.pk)
         places = models.Q(pk=self.organization_id) | models.Q(pk__in=stored.values("organization"))
         Organization.objects.using(using).filter(places).keep()

@@ -547,8 +547,8 @@ c AS (
         api_key_header, token_url, scope, verify_certificate, status, creation_date, last_check, integration_count, version, demo,
         password_sealed, password_exists, token_sealed, token_exists, private_key_sealed, private_key_exists,
         private_headers_sealed, private_headers_exists, app_id)
-    SELECT gen_random_uuid(), 'C' || n, 'c' || n, 'REST', '', 'https://c', '', '', '', '[]', '', '', '', true, n % 2, now(), now(), 0, n, false,
-        '', false, '', false, '', false, '', false, (SELECT min(id) + n % 20 FROM a)
+    SELECT gen_random_uuid(), 'C' || n, 'c' || n, 'REST', '', 'https://c', '', '', '', '[]', '', '', '', true, n % 2, now(), now(),
+        0, n, false, '', false, '', false, '', false, '', false, (SELECT min(id) + n % 20 FROM a)
     FROM generate_series(1, 5000) n RETURNING id
 )
 INSERT INTO logs_connectionlog (connection_id, creation_date, status, description)
