@@ -14,11 +14,18 @@ NO_HTTPS = Warning("The server listens beyond this machine without HTTPS.", hint
 ANY_HOST = Warning("ALLOWED_HOSTS takes any Host header.", hint="List the names that clients use.", id="itempath.W002")
 
 
+NO_TIME_LIMIT = Warning(
+    "PgBouncer passes no time limits on, and the database's role has none: a statement or a lock may last for ever.",
+    hint="ALTER ROLE name SET statement_timeout = '30s'; the same for lock_timeout, idle_in_transaction_session_timeout.",
+    id="itempath.W010",
+)
+
+
 @register(Tags.database)
 def check_postgresql(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse a PostgreSQL database whose texts cannot be filtered in any letter case."""
     aliases = [alias for alias in databases or [] if connections[alias].vendor == "postgresql"]
-    return [message for alias in aliases for message in check_encoding(alias)]
+    return [message for alias in aliases for message in [*check_encoding(alias), *check_time_limits(alias)]]
 
 
 def check_encoding(alias: str) -> list[CheckMessage]:
@@ -34,6 +41,14 @@ def check_encoding(alias: str) -> list[CheckMessage]:
     if not folds:
         return [Error(f"The database's ctype is {ctype}: it folds no letter beyond ASCII.", hint=hint, id="itempath.E002")]
     return []
+
+
+def check_time_limits(alias: str) -> list[CheckMessage]:
+    if not connections[alias].settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        return []  # no pooler is between: each session says its limits itself
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout') = '0' OR current_setting('lock_timeout') = '0'")
+        return [NO_TIME_LIMIT] if cursor.fetchone()[0] else []
 
 
 @register(Tags.security)
