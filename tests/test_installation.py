@@ -248,7 +248,7 @@ def test_what_make_run_does_when_the_database_or_the_settings_are_lost(checkout)
     assert done.returncode != 0
     assert f"{DEFAULT_DATABASE} is there without its .env" in done.stderr
     assert not settings.exists()
-    assert "put back the .env of registry.sqlite3" in run("manage.py", "migrate", folder=checkout).stderr
+    assert f"put back the .env of {DEFAULT_DATABASE}" in run("manage.py", "migrate", folder=checkout).stderr
     settings.write_text(kept)
 
     database.rename(checkout / "elsewhere")
