@@ -151,6 +151,7 @@ def get(server, path="/healthz", timeout=20.0):
         connection.close()
 
 
+JSON = b"Content-Type: application/json\r\n"
 LOGIN = b"POST /api/users/login HTTP/1.1\r\nHost: localhost\r\n"
 BUNDLE = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STALLS = {
@@ -187,6 +188,20 @@ def test_clients_that_stall_hold_nobody_up(kind, new_server, stalled):
         assert get(server, timeout=5) == 200
         assert post(server, b'{"username": "x"}') == 422
     assert children(server.process.pid) == workers
+
+
+@pytest.mark.parametrize(
+    ("request_line", "framing", "status"),
+    [
+        (b"POST /api/users/login", JSON + b"Content-Length: 5000000\r\n\r\n" + b"x" * 1_100_000, b"HTTP/1.1 413"),
+        (b"GET /api/users/login", b"Content-Length: 5000000\r\n\r\n" + b"x" * 1_100_000, b"HTTP/1.1 405"),
+        (b"POST /admin/login/", b"Transfer-Encoding: chunked\r\n\r\n10c8e0\r\n" + b"x" * 1_100_000, b"HTTP/1.1 411"),
+    ],
+)
+def test_a_large_body_that_stalls_is_answered_for_what_it_is(request_line, framing, status, new_server, stalled):
+    server = new_server(BODY_TIMEOUT="1")
+    answer = read_all(stalled(server, request_line + b" HTTP/1.1\r\nHost: localhost\r\n" + framing))
+    assert answer.startswith(status)
 
 
 @pytest.mark.parametrize("kind", ["half a body", "half of the chunks", "half a form"])

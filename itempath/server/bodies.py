@@ -1,5 +1,6 @@
 """What is taken of a request's body: in bounded time, memory and work, however its client sends it."""
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -31,16 +32,22 @@ class Refused(Exception):
 
 
 class Budget:
-    """The bytes that may still wait in all bodies together."""
+    """The bytes that may still wait in all bodies together. Used by several threads."""
 
     def __init__(self, limit: int = MAX_WAITING) -> None:
         self.left = limit
+        self.lock = Lock()
 
     def take(self, size: int) -> None:
         """Reserve `size` bytes. Raises `Refused` (503) if there are not so many left."""
-        if size > self.left:
-            raise Refused(503, "Too many large bodies are on their way at once; try again.")
-        self.left -= size
+        with self.lock:
+            if size > self.left:
+                raise Refused(503, "Too many large bodies are on their way at once; try again.")
+            self.left -= size
+
+    def give_back(self, size: int) -> None:
+        with self.lock:
+            self.left += size
 
 
 def has_body(headers: "RSGIHeaders") -> bool:
@@ -103,5 +110,5 @@ class Body:
 
     def release(self) -> None:
         """Give back what the body holds of the budget."""
-        self.budget.left += self.held
+        self.budget.give_back(self.held)
         self.held = 0

@@ -67,11 +67,11 @@ class Gateway:
 
     def sweep(self) -> None:
         """Refuse the bodies that did not come in time. Runs on the loop's thread, again and again."""
+        self.loop.call_later(SWEEP_INTERVAL, self.sweep)
         latest = time.monotonic() - settings.BODY_TIMEOUT
         for request in list(self.waiting):
             if request.since < latest:
                 request.expire()
-        self.loop.call_later(SWEEP_INTERVAL, self.sweep)
 
     # What Granian asks of an event loop when a future of its own is done. Nothing else of a loop is used by it.
 
@@ -101,12 +101,15 @@ class Waiting:
         self.read_part()
 
     def read_part(self) -> None:
+        if self not in self.gateway.waiting:
+            return  # it was refused during the pause
         self.part = anext(self.stream)
         self.part.add_done_callback(self.take)
 
     def take(self, part: Any) -> None:
         """Take a part that came; called by Granian, which drops what is raised."""
         if self not in self.gateway.waiting:
+            self.part = None
             return
         try:
             if self.body.add(part.result()):
@@ -126,13 +129,16 @@ class Waiting:
             self.read_part()
 
     def finish(self) -> None:
-        content = self.body.content(self.scope.path)
+        try:
+            content = self.body.content(self.scope.path)
+        except Refused as refusal:
+            return self.refuse(refusal)
         if not self.leave():
-            return
+            return None
         if self.scope.method.upper() in SAFE_METHODS:
-            self.answer(content)
-        else:
-            self.gateway.pool.submit(self.answer, content)
+            return self.answer(content)
+        self.gateway.pool.submit(self.answer, content)
+        return None
 
     def answer(self, content: bytes) -> None:
         self.gateway.answer(self.scope, self.proto, content)
@@ -152,7 +158,7 @@ class Waiting:
     def expire(self) -> None:
         """Give up on a body that did not come in time; one that is too large is refused for that, by Django."""
         if self.body.is_full:
-            self.finish()
+            self.gateway.pool.submit(self.finish)  # not on the loop's thread, which has no database connection
         else:
             self.refuse(Refused(408, f"The body did not come within {settings.BODY_TIMEOUT} seconds."))
 
