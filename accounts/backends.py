@@ -22,12 +22,12 @@ class ThrottledModelBackend(ModelBackend):
             return None
         if len(username) > MAX_USERNAME or len(password) > MAX_PASSWORD:
             return None
-        name, address = User.normalize_username(username), request.META.get("REMOTE_ADDR", "")
-        with login_attempt(name, address) as attempt:
+        address = request.META.get("REMOTE_ADDR", "")
+        with login_attempt(User.normalize_username(username), address) as attempt:
             remember(password)
-            user = super().authenticate(request, name, password, **kwargs)
+            user = super().authenticate(request, username, password, **kwargs)
             attempt.failed = user is None
         if not isinstance(user, User):
-            log_failed_login(name, address)
+            log_failed_login(username, address)
             return None
         return user

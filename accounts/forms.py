@@ -39,7 +39,7 @@ class ThrottledAuthenticationForm(BoundedPasswords, AuthenticationForm):
         try:
             return super().clean()
         except Throttled as error:
-            raise ValidationError(f"Too many failed logins. {error.detail}", code="throttled") from error
+            raise ValidationError(str(error.detail), code="throttled") from error
 
 
 def role_field() -> forms.TypedChoiceField:

@@ -29,6 +29,23 @@ def highest_role(user_path: str = "") -> Max:
 
 
 class RegistryUserManager(UserManager["User"]):
+    def find(self, username: str) -> "User | None":
+        """Return the user of a name, in whatever Unicode form it was typed.
+
+        Names are stored in one form. One that could not be, because that form is another user's name, is found as
+        it is stored.
+        """
+        normal = self.model.normalize_username(username)
+        found = {user.username: user for user in self.filter(username__in={username, normal})}
+        return found.get(username) or found.get(normal)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the user of a name, as `find` does: Django's login asks here."""
+        user = self.find(username or "")
+        if user is None:
+            raise self.model.DoesNotExist
+        return user
+
     def with_rank(self) -> models.QuerySet["User"]:
         """Return users with `role_rank`, in one query."""
         return self.annotate(role_rank=highest_role())
@@ -87,6 +104,8 @@ class User(AbstractUser):
         return len(raw_password or "") <= MAX_PASSWORD and super().check_password(raw_password)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            self.username = self.normalize_username(self.username)
         if self.pk and not self.is_active:
             type(self).objects.filter(pk=self.pk).update(token_generation=F("token_generation") + 1)
             self.refresh_from_db(fields=["token_generation"])

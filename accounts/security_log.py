@@ -1,39 +1,93 @@
 """Events that an operator wants to find later: failed logins, lock-outs, refused bearers. One log line each.
 
 None of them holds a password, a bearer, or a user name that nobody has: people type their password into the wrong
-field.
+field. A flood cannot drown the log: lines over a number a minute are left out, and the next line says how many were.
+The access log has a line for each of these calls.
 """
 
 import logging
+import re
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
-from cachetools import TTLCache
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import UntypedToken
 
-from accounts.models import User
+from accounts.addresses import client_network
+from accounts.models import ApiKey, User
+from accounts.tokens import MAX_TOKEN
 
 logger = logging.getLogger(__name__)
 
-# Refused bearers of one address that are logged in a minute. The access log has a line for each call: a flood of them
-# would only hide the other events.
-LOGGED_PER_MINUTE = 10
+# Lines of one kind of event in a minute of each process, from all clients together.
+PER_MINUTE = 300
 
-refused: TTLCache[str, int] = TTLCache(maxsize=10_000, ttl=60)
-lock = Lock()
+TOKEN_TYPES = ("access", "refresh", "application")
+TOKEN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass
+class LineBudget:
+    """The lines of one kind of event in this minute, by client, and how many were left out since the last line."""
+
+    per_client: int
+    minute: int = -1
+    lines: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def admits(self, address: str) -> bool:
+        """Count a line; return whether it may be written."""
+        client = client_network(address)
+        with self.lock:
+            if (minute := int(time.time() // 60)) != self.minute:
+                self.minute, self.lines = minute, Counter()
+            if self.lines[client] >= self.per_client or self.lines.total() >= PER_MINUTE:
+                self.left_out += 1
+                return False
+            self.lines[client] += 1
+            return True
+
+    def take_left_out(self) -> int:
+        with self.lock:
+            left_out, self.left_out = self.left_out, 0
+        return left_out
+
+    def clear(self) -> None:
+        self.minute, self.left_out = -1, 0
+
+
+failed, locked, refused = LineBudget(30), LineBudget(10), LineBudget(10)  # 30: a client has no more failures
 
 
 def log_failed_login(name: str, address: str) -> None:
-    known = User.objects.filter(username=name).exists()
-    logger.warning("A login failed", extra={"user_name": name if known else None, "address": address})
+    if failed.admits(address):
+        write(failed, "A login failed", {"user_name": name_of_user(name), "address": address})
 
 
-def log_lock_out(kind: str, address: str, *, failures: int, seconds: int) -> None:
+def log_lock_out(kind: str, name: str, address: str, *, failures: int, seconds: int) -> None:
     """Log that a window of `kind` (`user`, `address` or `pair`) is full."""
-    logger.warning("Logins are locked for %s s after %s failures", seconds, failures, extra={"window": kind, "address": address})
+    if locked.admits(address):
+        message = f"Logins are locked for {seconds} s after {failures} failures"
+        write(locked, message, {"window": kind, "user_name": name_of_user(name), "address": address})
+
+
+def write(budget: LineBudget, message: str, fields: dict[str, Any]) -> None:
+    left_out = budget.take_left_out()
+    logger.warning("%s", message, extra=fields | ({"left_out": left_out} if left_out else {}))
+
+
+def name_of_user(text: str) -> str | None:
+    """Return the name as it is stored; `None` if nobody has it."""
+    user = User.objects.find(text)
+    return user.username if user else None
 
 
 @contextmanager
@@ -53,9 +107,37 @@ def sentence_of(refusal: AuthenticationFailed | TokenError) -> str:
 
 
 def log_refused_bearer(bearer: bytes, address: str, reason: str) -> None:
-    with lock:
-        count = refused.get(address, 0) + 1
-        refused[address] = count
-    if count <= LOGGED_PER_MINUTE:
-        kind = "JSON web token" if bearer.count(b".") == 2 else "API key"
-        logger.warning("A bearer was refused: %s", reason, extra={"kind": kind, "address": address})
+    if refused.admits(address):
+        fields = describe_token(bearer) if bearer.count(b".") == 2 else describe_key(bearer)
+        write(refused, f"A bearer was refused: {reason}", fields | {"address": address})
+
+
+def describe_token(bearer: bytes) -> dict[str, str]:
+    """Return the type and the id that a token claims.
+
+    Its signature may be wrong: they are shown only if they look like this registry's own.
+    """
+    claims = read_claims(bearer)
+    token_type, token_id = str(claims.get("token_type")), str(claims.get("jti"))
+    return {
+        "kind": "JSON web token",
+        **({"token_type": token_type} if token_type in TOKEN_TYPES else {}),
+        **({"token_id": token_id} if TOKEN_ID.fullmatch(token_id) else {}),
+    }
+
+
+def read_claims(bearer: bytes) -> dict[str, Any]:
+    if len(bearer) > MAX_TOKEN:
+        return {}
+    try:
+        return UntypedToken(bearer, verify=False).payload  # type: ignore[arg-type]  # it takes bytes
+    except (TokenError, RecursionError):
+        return {}
+
+
+def describe_key(bearer: bytes) -> dict[str, str]:
+    """Return the prefix of a key that is on record; of any other text nothing, for it may be a password."""
+    if len(bearer) > MAX_TOKEN:
+        return {"kind": "API key"}
+    key = ApiKey.objects.filter(digest=ApiKey.digest_of(bearer.decode("utf-8", "surrogateescape"))).first()
+    return {"kind": "API key", **({"prefix": key.prefix} if key else {})}

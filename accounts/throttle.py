@@ -8,7 +8,6 @@ password has been checked. Where pending attempts could still fill a window, ano
 guess is checked beyond the limit, and nobody waits in the server. Successful logins never use up the limit.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import Throttled
 
 from accounts.addresses import client_network
@@ -32,8 +32,14 @@ PENDING_FOR = 30  # seconds
 CLEANED_AT_ONCE = 100  # windows
 
 
+TOO_MANY_FAILURES = "Too many failed logins."
+TOO_MANY_AT_ONCE = "Too many logins at once with this user name or from this address."
+
+
 def digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """Return a digest that nobody can search for guesses: people type their password into the wrong field."""
+    value = text.encode("utf-8", "surrogatepass")
+    return salted_hmac("accounts.throttle", value, algorithm="sha256").hexdigest()[:32]
 
 
 class Attempt:
@@ -42,7 +48,7 @@ class Attempt:
     def __init__(self, username: str, address: str) -> None:
         user, network = digest(username), client_network(address)
         self.id = uuid4().hex
-        self.address = address
+        self.username, self.address = username, address
         self.limits = {LoginWindow.pair_key(user, digest(network)): PAIR_LIMIT, LoginWindow.user_key(user): USER_LIMIT}
         if network:  # all clients of a Unix socket have none
             self.limits[f"address:{network}"] = ADDRESS_LIMIT
@@ -69,27 +75,35 @@ class Attempt:
             drop_past(window, now)
         waits = [window.failures[-limit] + PERIOD - now for window, limit in counted if len(window.failures) >= limit]
         if waits:
-            raise Throttled(wait=max(waits))
+            raise Throttled(wait=max(waits), detail=TOO_MANY_FAILURES)
         if any(len(window.failures) + len(window.pending) >= limit for window, limit in counted):
-            raise Throttled(wait=1)
+            raise Throttled(wait=1, detail=TOO_MANY_AT_ONCE)
 
     @transaction.atomic
     def leave(self) -> None:
         """Make the pending attempt a failure, or nothing."""
         now = time.time()
-        remove_past_windows()
         for window in self.lock():
+            window.pending.pop(self.id, None)  # first: a check that took long is no abandoned one
             drop_past(window, now)
-            window.pending.pop(self.id, None)
             window.failures += [now] * self.failed
             window.save()
             if self.failed and len(window.failures) == self.limits[window.key]:
-                log_lock_out(window.kind, self.address, failures=len(window.failures), seconds=PERIOD)
+                log_lock_out(window.kind, self.username, self.address, failures=len(window.failures), seconds=PERIOD)
+        remove_past_windows()  # last: it waits for nobody, so no two attempts can wait for each other
 
     def lock(self) -> list[LoginWindow]:
-        """Return the windows, made where they are missing, and locked in one order."""
-        LoginWindow.objects.bulk_create([LoginWindow(key=key) for key in sorted(self.limits)], ignore_conflicts=True)
-        return list(LoginWindow.objects.select_for_update().filter(key__in=self.limits).order_by("key"))
+        """Return the windows, made where they are missing, and locked in one order.
+
+        One statement makes and locks them: none can be removed in between, and its failures with it.
+        """
+        LoginWindow.objects.bulk_create(
+            [LoginWindow(key=key) for key in sorted(self.limits)],
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["updated_at"],
+        )
+        return list(LoginWindow.objects.filter(key__in=self.limits).order_by("key"))
 
 
 def drop_past(window: LoginWindow, now: float) -> None:
@@ -100,9 +114,13 @@ def drop_past(window: LoginWindow, now: float) -> None:
 
 
 def remove_past_windows() -> None:
-    """Remove some of the windows in which nothing counts any more: as many as a login can wait for."""
+    """Remove some of the windows in which nothing counts any more: as many as a login can wait for.
+
+    A window that another attempt has locked is about to count again, and is left alone.
+    """
     past = LoginWindow.objects.filter(updated_at__lt=timezone.now() - timedelta(seconds=PERIOD))
-    LoginWindow.objects.filter(pk__in=list(past.values_list("pk", flat=True)[:CLEANED_AT_ONCE])).delete()
+    locked = past.select_for_update(skip_locked=True).values_list("pk", flat=True)[:CLEANED_AT_ONCE]
+    LoginWindow.objects.filter(pk__in=list(locked)).delete()
 
 
 @contextmanager

@@ -63,7 +63,8 @@ def quick_clients(settings):
 def nothing_is_remembered():
     """No test knows the bearers of another one, nor its pages."""
     recognition.forget()
-    security_log.refused.clear()
+    for budget in (security_log.failed, security_log.locked, security_log.refused):
+        budget.clear()
     plans.kept.clear()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from accounts.models import User
+from accounts.models import MAX_USERNAME, User
 from itempath.records import LARGEST_ID, Moment, Name, Number, Record, Text, empty_for_null, read_moment
 
 # What a client can send as a bearer and is not taken for a token; the first 8 characters are kept in clear.
@@ -26,11 +26,14 @@ def read_date(value: Any) -> Any:
 
 
 def require_username(text: str) -> str:
+    name = User.normalize_username(text)  # first: the rules are about letters, not about marks beside them
+    if len(name) > MAX_USERNAME:
+        raise ValueError(f"is longer than {MAX_USERNAME} characters")
     try:
-        User.username_validator(text)
+        User.username_validator(name)
     except ValidationError as error:
         raise ValueError("holds characters that a user name cannot have") from error
-    return User.normalize_username(text)
+    return name
 
 
 def require_key(text: str) -> str:

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -314,9 +315,52 @@ def test_a_change_counts_once_it_is_committed(reader, django_capture_on_commit_c
 def test_a_flood_of_refused_tokens_does_not_drown_the_log(db, caplog):
     client = APIClient(REMOTE_ADDR="192.0.2.1")
     client.credentials(HTTP_AUTHORIZATION="Bearer garbage")
-    for _ in range(30):
-        client.get("/api/connections")
+    with time_machine.travel(datetime(2026, 5, 7, 13, 30, tzinfo=UTC), tick=False):
+        for _ in range(30):
+            client.get("/api/connections")
     assert len([record for record in caplog.records if record.message.startswith("A bearer was refused")]) == 10
+
+
+def refused_line(caplog: pytest.LogCaptureFixture, header: str) -> logging.LogRecord:
+    assert call(header, *LIST).status_code == 401
+    return caplog.records[-1]
+
+
+@pytest.mark.parametrize(
+    ("issue", "token_type"), [(refresh, "refresh"), (old(access), "access"), (revoked(ApplicationToken.issue), "application")]
+)
+def test_a_refused_token_is_logged_by_its_id(issue, token_type, reader, caplog):
+    bearer = issue(reader)
+    line = refused_line(caplog, f"Bearer {bearer}")
+    token_id = jwt.decode(bearer, options={"verify_signature": False})["jti"]
+    assert (line.token_type, line.token_id) == (token_type, token_id)
+    assert bearer.rpartition(".")[2] not in str(vars(line))
+
+
+@pytest.mark.parametrize("claims", [{"jti": "hunter2", "token_type": "hunter2"}, {"jti": ["hunter2"]}, {"jti": None, "token_type": {}}, {}])
+def test_what_a_forged_token_claims_is_not_logged_unless_it_looks_like_ours(claims, db, caplog):
+    line = refused_line(caplog, f"Bearer {jwt.encode(claims, OTHER_KEY, algorithm='HS256')}")
+    assert not {"token_type", "token_id"} & vars(line).keys()
+
+
+def test_a_revoked_key_is_logged_by_its_prefix_and_an_unknown_one_by_nothing(reader, caplog):
+    key = revoked(ApiKey.issue)(reader)
+    assert refused_line(caplog, f"Bearer {key}").prefix == key[:8]
+    assert not hasattr(refused_line(caplog, "Bearer hunter2hunter2"), "prefix")
+    assert key not in str([vars(record) for record in caplog.records])
+    assert "hunter2" not in str([vars(record) for record in caplog.records])
+
+
+def test_a_flood_is_logged_again_in_the_next_minute_with_what_was_left_out(db, caplog):
+    """Also if it never pauses, and whichever address of its network it comes from."""
+    with time_machine.travel(datetime(2026, 5, 7, 13, 30, tzinfo=UTC), tick=False) as clock:
+        for number in range(90):
+            client = APIClient(REMOTE_ADDR=f"2001:db8::{number:x}")
+            client.credentials(HTTP_AUTHORIZATION="Bearer garbage")
+            client.get("/api/connections")
+            clock.shift(2)
+    lines = [getattr(record, "left_out", 0) for record in caplog.records]
+    assert lines == [0] * 10 + [20] + [0] * 9 + [20] + [0] * 9
 
 
 def test_an_access_token_carries_nothing_but_its_user(reader):

@@ -1,3 +1,4 @@
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -120,6 +121,12 @@ def test_refused_names(name, db):
     with pytest.raises(CommandError):
         issue(name, "--role", "reader")
     assert not User.objects.exists()
+
+
+def test_a_name_finds_its_user_in_any_form(db):
+    for form in ("NFC", "NFD"):
+        issue(unicodedata.normalize(form, "jürgen"), "--role", "reader")
+    assert User.objects.get().username == unicodedata.normalize("NFC", "jürgen")
 
 
 @pytest.mark.parametrize("name", ["erp", "erp.example.com", "a@b", "Größe-7", "n" * 150])

@@ -17,9 +17,10 @@ import pytest
 import time_machine
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import LoginWindow
 from accounts.roles import Role
@@ -130,6 +131,23 @@ def test_an_attempt_does_not_wait_for_others(reader):
     assert log_in("reader").status_code == 200
 
 
+def test_the_login_page_says_that_there_are_too_many_at_once(admin):
+    for _ in range(PAIR_LIMIT):
+        Attempt("admin", "127.0.0.1").enter()
+    page = Client().post("/admin/login/", {"username": "admin", "password": PASSWORD}).content.decode()
+    assert "Too many logins at once" in page
+    assert "Too many failed logins" not in page
+
+
+def test_a_slow_success_is_no_failure(db, clock):
+    attempt = Attempt("reader", "127.0.0.1")
+    attempt.enter()
+    clock.shift(PENDING_FOR + 1)
+    attempt.failed = False
+    attempt.leave()
+    assert not any(window.failures for window in LoginWindow.objects.all())
+
+
 @pytest.mark.parametrize("name", ["x" * 151, "x" * 60_000])
 @pytest.mark.parametrize("path", ["/api/users/login", "/api/token"])
 def test_a_name_that_is_too_long_is_no_attempt(name, path, db):
@@ -180,6 +198,16 @@ def test_a_name_in_another_form_of_unicode_is_one_name(db):
     assert log_in(unicodedata.normalize("NFC", "jürgen")).status_code == 429
 
 
+def test_a_name_that_could_not_be_normalized_logs_in_as_it_is_stored(db):
+    nfc, nfd = (unicodedata.normalize(form, "jürgen") for form in ("NFC", "NFD"))
+    make_user(nfc)
+    other = make_user("other")
+    other.set_password("another horse battery")
+    other.save()
+    type(other).objects.filter(pk=other.pk).update(username=nfd)
+    assert statuses([(nfc, PASSWORD), (nfd, "another horse battery"), (nfd, PASSWORD)]) == [200, 200, 404]
+
+
 def events(caplog) -> list[tuple[str, Any, Any]]:
     return [(record.message, getattr(record, "user_name", None), getattr(record, "address", None)) for record in caplog.records]
 
@@ -189,7 +217,8 @@ def test_failures_and_lock_outs_are_logged(reader, caplog):
     assert set(events(caplog)) == {("A login failed", "reader", "192.0.2.1")}
     caplog.clear()
     fail(1, address="192.0.2.1")
-    assert [event[0] for event in events(caplog)] == [f"Logins are locked for {PERIOD} s after {PAIR_LIMIT} failures", "A login failed"]
+    locked = f"Logins are locked for {PERIOD} s after {PAIR_LIMIT} failures"
+    assert events(caplog) == [(locked, "reader", "192.0.2.1"), ("A login failed", "reader", "192.0.2.1")]
     caplog.clear()
     log_in("reader", address="192.0.2.1")
     assert events(caplog) == []  # the access log has a line for each call; a flood drowns nothing
@@ -199,6 +228,16 @@ def test_a_name_that_nobody_has_is_not_logged(db, caplog):
     fail(1, "hunter2hunter2")
     assert events(caplog) == [("A login failed", None, "127.0.0.1")]
     assert "hunter2" not in caplog.text
+
+
+def test_a_flood_from_many_addresses_does_not_drown_the_log(db, clock, caplog, monkeypatch):
+    monkeypatch.setattr("accounts.security_log.PER_MINUTE", 5)
+    for number in range(12):
+        fail(1, f"name-{number}", address=f"10.0.0.{number}")
+    assert len(events(caplog)) == 5
+    clock.shift(60)
+    fail(1, "nobody")
+    assert (len(events(caplog)), caplog.records[-1].left_out) == (6, 7)
 
 
 def unlock(name: str) -> str:
@@ -215,6 +254,13 @@ def test_unlock_login(reader, operator):
     assert log_in("reader", address="10.0.0.1").status_code == 200
     assert log_in("operator").status_code == 429
     assert unlock("reader") == "No failed login of reader was counted.\n"
+
+
+def test_unlock_login_takes_a_name_in_any_form(db):
+    make_user(unicodedata.normalize("NFC", "jürgen"), Role.READER)
+    fail(PAIR_LIMIT, unicodedata.normalize("NFC", "jürgen"))
+    assert "10 failed logins" in unlock(unicodedata.normalize("NFD", "jürgen"))
+    assert log_in(unicodedata.normalize("NFC", "jürgen")).status_code == 200
 
 
 def test_unlock_login_of_nobody(db):
@@ -402,6 +448,22 @@ def test_successes_beside_failures():
     # One failure short of the limit: what finds the others' passwords being checked must get in after them.
     answers = at_once(THREADS, lambda number: insist("reader", "wrong" if number < PAIR_LIMIT - 1 else PASSWORD))
     assert answers == {404: PAIR_LIMIT - 1, 200: THREADS + 1 - PAIR_LIMIT}
+
+
+@pytest.mark.usefixtures("shared_database")
+def test_a_window_that_counts_again_is_not_removed_as_past():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    first, second = Attempt("reader", "10.0.0.1"), Attempt("other", "10.0.0.2")
+    LoginWindow.objects.bulk_create(LoginWindow(key=key) for key in first.limits)
+    LoginWindow.objects.update(updated_at=timezone.now() - timedelta(seconds=PERIOD + 1))
+    with transaction.atomic():
+        windows = first.lock()
+        assert at_once(1, lambda number: second.leave() or 1) == {1: 1}
+        for window in windows:
+            window.failures.append(time.time())
+            window.save()
+    assert {key: len(LoginWindow.objects.get(key=key).failures) for key in first.limits} == dict.fromkeys(first.limits, 1)
 
 
 def post(url: str, body: dict[str, str]) -> tuple[int, str | None]:

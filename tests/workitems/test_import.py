@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import unicodedata
 from typing import Any
 
 import pytest
@@ -321,6 +322,16 @@ def test_all_bad_records_are_named(refuse):
 def test_very_many_bad_records_are_not_all_named(refuse):
     faults = refuse({"items": [{} for _ in range(500)]}).splitlines()
     assert (len(faults), faults[-1]) == (101, "… and perhaps more.")
+
+
+def test_user_names_are_one_in_any_unicode_form(load, refuse):
+    file = content()
+    file["users"][0]["username"] = unicodedata.normalize("NFD", "jürgen")
+    load(file)
+    assert User.objects.get(pk=13).username == unicodedata.normalize("NFC", "jürgen")
+    load(file)
+    file["users"].append({"id": 14, "username": unicodedata.normalize("NFC", "jürgen")})
+    assert "users 0 (counted from 0): username: stands in the file twice" in refuse(file)
 
 
 def test_a_refusal_tells_no_key(refuse):

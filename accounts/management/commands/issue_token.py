@@ -47,8 +47,7 @@ class Command(BaseCommand):
             raise CommandError("The name and the note take printable characters in UTF-8.")
 
     def find_user(self, name: str, *, api_key: bool) -> User:
-        name = User.normalize_username(name)
-        user = User.objects.filter(username=name).first() or self.create_user(name)
+        user = User.objects.find(name) or self.create_user(User.normalize_username(name))
         if user.is_superuser:
             raise CommandError(f"{name} is a superuser; a token would carry every right. Choose another name.")
         if not user.is_active:

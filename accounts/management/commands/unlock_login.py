@@ -14,10 +14,10 @@ class Command(BaseCommand):
         parser.add_argument("user", help="the user name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = User.normalize_username(options["user"])
-        if not User.objects.filter(username=name).exists():
+        known, name = User.objects.find(options["user"]), options["user"]
+        if known is None:
             raise CommandError(f"There is no user {name}.")
-        user = digest(name)
+        user = digest(User.normalize_username(known.username))
         counted = LoginWindow.objects.filter(key=LoginWindow.user_key(user)).first()
         LoginWindow.objects.of_user(user).delete()
         if counted is None or not counted.failures:
