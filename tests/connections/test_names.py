@@ -8,6 +8,7 @@ from queue import Empty, Queue
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -107,6 +108,12 @@ def test_rows_without_a_key_get_one(db):
     fill_name_keys(connection)
     assert set(Connection.objects.values_list("name_key", flat=True)) == {name_key(name) for name in names}
     assert dict(Connection.objects.values_list("pk", "version")) == before
+
+
+def test_rows_of_a_dump_from_before_get_a_key_with_the_next_migrate(db):
+    Connection.objects.filter(pk=make_connection(name="Größe").pk).update(name_key="")
+    call_command("migrate", verbosity=0)
+    assert Connection.objects.named("GRÖSSE").exists()
 
 
 # Two at once, and rows from before: each on a database of its own
