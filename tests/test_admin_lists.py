@@ -56,7 +56,9 @@ def queries(name: str) -> Iterator[str]:
 
 
 def is_sentence(answer: Any) -> bool:
-    """Return whether this is a page, a way to one, or the house's own page about what was asked."""
+    """Return whether this is a page, a way to one, or the house's own words about what was asked."""
+    if answer.status_code == 414:
+        return bool(answer.content == b"The query is too long.")
     if answer.status_code == 400:
         return "<h1" in answer.content.decode() and "To the connections" in answer.content.decode()
     return answer.status_code in (200, 302, 403, 404)

@@ -48,7 +48,7 @@ def test_the_production_settings_pass_the_deployment_checks():
 ASK = """
 import django; django.setup()
 from django.test import Client
-print(Client(SERVER_NAME="registry.example.com").get("/healthz", secure=True)["Strict-Transport-Security"])
+print(Client(SERVER_NAME="registry.example.com").get("/api/nothing", secure=True)["Strict-Transport-Security"])
 """
 
 

@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import Any
 
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -81,7 +82,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return unavailable(request, outage)
     if is_api(request):
         return JsonResponse(shape("The request is not well-formed."), status=400)
-    return page("400.html", 400, sentence=str(exception) if isinstance(exception, BadRequest) else "")
+    return page("400.html", 400, sentence=sentence_for(exception))
+
+
+def sentence_for(exception: Exception) -> str:
+    """Return what a page says of a bad request; an empty text for what only the log should know."""
+    if isinstance(exception, DisallowedModelAdminLookup | DisallowedModelAdminToField):
+        return "The address asks for something that is not offered here."
+    return str(exception) if isinstance(exception, BadRequest) else ""
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
