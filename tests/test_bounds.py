@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
+from django.db import close_old_connections
 
 from itempath.bounds import MAX_ANONYMOUS_BODY, MAX_ANONYMOUS_MULTIPART, MAX_HEADERS, MAX_PATH, MAX_QUERY, bound_requests
 from tests.api import PATH, refused
@@ -19,7 +21,11 @@ def call(method="GET", path="/api/connections", **environ):
     common = {"SCRIPT_NAME": "", "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1"}
     streams = {"wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(b""), "wsgi.errors": io.StringIO()}
     sent = {**common, **streams, "REQUEST_METHOD": method, "PATH_INFO": path, "HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"}
-    answer = bound_requests(WSGIHandler())({**sent, **environ}, lambda status, headers, error=None: started.append(status))
+    request_started.disconnect(close_old_connections)  # it would close the test's own connection, and its transaction
+    try:
+        answer = bound_requests(WSGIHandler())({**sent, **environ}, lambda status, headers, error=None: started.append(status))
+    finally:
+        request_started.connect(close_old_connections)
     return int(started[0][:3]), b"".join(answer)
 
 
