@@ -157,7 +157,7 @@ def wait_for(base: str, process: subprocess.Popen[str]) -> None:
 
 def children(pid: int) -> list[int]:
     """Return the server processes, without Python's own helper for shared resources."""
-    found = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False).stdout
+    found = subprocess.run(["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False).stdout
     return [int(line.split()[0]) for line in found.splitlines() if "resource_tracker" not in line and "defunct" not in line]
 
 
