@@ -1,70 +1,435 @@
-"""Addresses as warehouses write them: URLs, `host:port/database`, `HOST\\INSTANCE`."""
+"""Addresses as warehouses write them, with the credentials that people paste along with them.
+
+The grammar is chosen first, by how a text begins, and only then is it taken apart:
+
+- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq (`host=db user=me`);
+- Oracle's own: `scott/tiger@//ora:1521/svc`, and descriptors, `(DESCRIPTION=(ADDRESS=(HOST=ora)…))`;
+- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`, `HOST\\INSTANCE`.
+
+An address never keeps a user name or a password. What may still hold a secret after that has a `fault`.
+"""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import unquote
+from unicodedata import category
+from urllib.parse import unquote_to_bytes
 
-# A lead is `scheme://`, two schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five, and
-# backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
-FORM = re.compile(r"(?P<lead>(?:[A-Za-z][A-Za-z0-9+._\-]*:)+[/\\]+|[/\\]{2,})?(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
-# Oracle's own: `user/password@host`, alone or behind `jdbc:oracle:thin:`.
-ORACLE = re.compile(
-    r"(?:(?P<lead>jdbc:oracle:\w+:)(?P<user_info>[^@]*)|(?P<alone>[^@:/\s]+/[^@]*))@(?P<place>.+)", re.DOTALL | re.IGNORECASE
-)
-HOST_AND_PORT = re.compile(r"[^:]*|(?:.*\]|[^:]*)(?::\d*)?", re.DOTALL)
 HTTP = ("http", "https")
+
 # Clients drop these before they read an address.
 DROPPED = re.compile(r"[\x00-\x1f\x7f]")
+# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five, and
+# backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
+LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:)+[/\\]+|[/\\]{2,}")
 # What leads a client to another host: `https://host`, `https:host`, `//host`.
 ELSEWHERE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:|[/\\]{2})")
+# One host: a name or an IPv4 address with an optional instance, or an IPv6 address in brackets; then a port.
+HOST = re.compile(r"(?:tcp:|np:|lpc:|admin:)?(?:\[[^\[\]@/]*\]|[\w.\\$%\-]*)(?::[0-9]+)?", re.IGNORECASE)
+# An IPv6 address without brackets, and perhaps its zone.
+BARE_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
+
+# The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password begins with
+# two slashes.
+SCHEMES = {
+    *("http", "https", "ws", "wss", "ftp", "ftps", "ftpes", "sftp", "scp", "ssh", "smb", "nfs", "dav", "davs", "git", "svn"),
+    *("mqtt", "mqtts", "amqp", "amqps", "stomp", "kafka", "nats", "tcp", "tls", "ssl", "udp", "opc.tcp", "modbus", "s7"),
+    *("smtp", "smtps", "imap", "imaps", "pop3", "pop3s", "ldap", "ldaps", "redis", "rediss", "mongodb", "mongodb+srv"),
+    *("postgresql", "postgres", "mysql", "mariadb", "mssql", "sqlserver", "oracle", "db2", "ibmi", "as400", "sybase", "h2"),
+    *("informix", "informix-sqli", "hive2", "sap", "snowflake", "clickhouse", "cassandra", "elasticsearch", "odbc", "jdbc"),
+}
+
+# How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one key.
+USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "loginname"}
+PASSWORD_KEYS = {"password", "pwd", "passwd", "pass", "userpassword", "passwort", "kennwort"}
+# Parts of keys whose values are secrets that have no field of that kind here.
+SECRET_PARTS = ("password", "passwd", "pwd", "passphrase", "secret", "token", "apikey", "accesskey", "accountkey")
+SECRET_KEYS = {"sig", "sas", "signature", "credential", "credentials", "privatekey", "sharedkey", "subscriptionkey", "auth"}
+HOST_KEYS = ("server", "datasource", "address", "addr", "networkaddress", "host", "hostname", "hostaddr", "servername")
+PORT_KEYS = ("port", "portnumber")
+DATABASE_KEYS = ("database", "initialcatalog", "dbname", "databasename", "servicename", "sid")
+
+MANY_SCHEMES = "has two schemes"
+IN_AUTHORITY = "has an @ of which it is not clear what stands before it; write it as %40"
+LOOSE = "has a part without a key beside a password; put the password in quotes, or escape its signs as in %3B"
+UNCLEAR = "can be read in more than one way"
+INVISIBLE = "has an invisible character"
+
+
+class Pair(NamedTuple):
+    """One `key=value` of an address: as it is written, its folded key, and what its value stands for."""
+
+    written: str
+    key: str
+    value: str
+
+    @property
+    def is_user(self) -> bool:
+        return self.key in USER_KEYS
+
+    @property
+    def is_password(self) -> bool:
+        return self.key in PASSWORD_KEYS
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value may be a secret of any kind."""
+        named = self.key in SECRET_KEYS or self.is_password or any(part in self.key for part in SECRET_PARTS)
+        return named and bool(self.value)
 
 
 class Address(NamedTuple):
-    """The parts of an address. `host` holds the port or SQL Server instance too, as it is written; `lead` is all before it."""
+    """The parts of an address. `host` holds the port or SQL Server instance too, as it is written.
 
-    scheme: str
-    username: str
-    password: str
-    host: str
-    rest: str
-    lead: str
+    `text` is the address without user name and password. `fault` says why it cannot be stored; it is empty for one that
+    can, and never holds anything of the address but the name of a key.
+    """
+
+    text: str
+    scheme: str = ""
+    host: str = ""
+    database: str = ""
+    username: str = ""
+    password: str = ""
+    fault: str = ""
 
     @property
     def has_user_info(self) -> bool:
         return bool(self.username or self.password)
 
     @property
-    def text(self) -> str:
-        """The address without its user-info."""
-        return f"{self.lead}{self.host}{self.rest}"
-
-    @property
     def target(self) -> tuple[str, str, str]:
-        """What a secret is entrusted to: scheme, host with port, and, but for HTTP, the database in the path."""
+        """What a secret is entrusted to: scheme, host with port, and, but for HTTP, the database."""
         scheme = self.scheme.lower()
-        return scheme, self.host.lower(), "" if scheme in HTTP else self.rest
+        return scheme, self.host.lower(), "" if scheme in HTTP else self.database
 
 
 def parse_address(text: str) -> Address:
     """Split `text`; every text has parts, if only a host."""
-    text = DROPPED.sub("", text).strip()
-    lead, authority, rest = split(text)
-    if not lead and (oracle := ORACLE.fullmatch(text)):
-        username, _, password = (oracle["user_info"] or oracle["alone"] or "").partition("/")
-        return Address("", unquote(username), unquote(password), oracle["place"], "", f"{oracle['lead']}@" if oracle["lead"] else "")
+    address = split(tidy(text))
+    if address.fault or address.text == text:
+        return address
+    again = split(tidy(address.text))
+    same = again == address._replace(username="", password="")
+    return address if same else address._replace(fault=UNCLEAR)
+
+
+def split(text: str) -> Address:
+    address = next(found for grammar in GRAMMARS if (found := grammar(text)))
+    return address._replace(fault=address.fault or find_fault(address))
+
+
+def tidy(text: str) -> str:
+    """Return `text` without what clients drop, and without what cannot be seen at both ends of a pasted text."""
+    text = DROPPED.sub("", text)
+    begin, end = 0, len(text)
+    while begin < end and is_blank(text[begin]):
+        begin += 1
+    while end > begin and is_blank(text[end - 1]):
+        end -= 1
+    return text[begin:end]
+
+
+def is_blank(character: str) -> bool:
+    return character == " " or is_invisible(character)
+
+
+def is_invisible(character: str) -> bool:
+    """Whether a character shows nothing, or a blank that is none: zero-width, no-break, direction marks."""
+    return not character.isascii() and category(character) in ("Cf", "Cc", "Zs", "Zl", "Zp")
+
+
+def find_fault(address: Address) -> str:
+    """Return why what is left of an address may still hold a secret, or names no place for sure."""
+    if any(map(is_invisible, address.text)):
+        return INVISIBLE
+    if "@" in address.host:
+        return IN_AUTHORITY
+    key = next((key for key, _ in PAIR.findall(address.text) if Pair("", folded(key), "x").is_secret), "")
+    return f"holds a secret, {key.strip()}; enter it as one" if key else ""
+
+
+# Any key with a value, wherever it stands: what no grammar takes out is refused by this.
+PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]{0,60})[ ]?=[ ]?(\S)")
+
+
+def folded(key: str) -> str:
+    return "".join(filter(str.isalnum, key)).lower()
+
+
+def decoded(text: str) -> str:
+    """Return percent-encoded `text`; what is no UTF-8 is Latin-1, as old clients write it."""
+    raw = unquote_to_bytes(text)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+# Lists of keys and values
+
+LIST = re.compile(r"[A-Za-z][A-Za-z0-9_ .\-]*=")
+LIBPQ = re.compile(r"(?:\w+ *= *(?:'(?:[^'\\]|\\.)*'|[^\s';]*)(?: +|$))+")
+LIBPQ_PAIR = re.compile(r"(\w+) *= *('(?:[^'\\]|\\.)*'|[^\s';]*) *")
+
+
+def parse_list(text: str) -> Address | None:
+    """Read a text that is nothing but keys and values."""
+    if not LIST.match(text):
+        return None
+    if LIBPQ.fullmatch(text) and " " in text:
+        pairs = [Pair(match[0].strip(), folded(match[1]), unescaped(match[2])) for match in LIBPQ_PAIR.finditer(text)]
+        return address_of_list(pairs, " ")
+    return address_of_list(list(read_pairs(text)), ";")
+
+
+def unescaped(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith("'") else value
+
+
+def read_pairs(text: str) -> Iterator[Pair]:
+    """Yield the pairs of a list that semicolons separate; a value in quotes or braces may hold semicolons."""
+    position = 0
+    while position < len(text):
+        end = end_of_pair(text, position)
+        yield read_pair(text[position:end])
+        position = end + 1
+
+
+def end_of_pair(text: str, begin: int) -> int:
+    """Return where the pair that begins at `begin` ends: at its semicolon, or the end of `text`."""
+    semicolon = text.find(";", begin)
+    equals = text.find("=", begin, semicolon if semicolon >= 0 else len(text))
+    if equals >= 0 and (close := end_of_quotes(text, equals + 1)):
+        semicolon = text.find(";", close)
+    return semicolon if semicolon >= 0 else len(text)
+
+
+CLOSING = {"{": "}", '"': '"', "'": "'"}
+
+
+def end_of_quotes(text: str, position: int) -> int:
+    """Return the end of a value in braces or quotes that begins at `position`; 0 if it is not in any.
+
+    Within, the closing sign is written twice.
+    """
+    while position < len(text) and text[position] == " ":
+        position += 1
+    closing = CLOSING.get(text[position : position + 1])
+    position += 1
+    while closing and (position := text.find(closing, position)) >= 0:
+        if text[position + 1 : position + 2] != closing:
+            return position + 1
+        position += 2
+    return 0
+
+
+def read_pair(written: str) -> Pair:
+    key, equals, value = written.partition("=")
+    value = value.strip(" ")
+    closing = CLOSING.get(value[:1])
+    if closing and len(value) > 1 and value.endswith(closing):
+        value = value[1:-1].replace(closing * 2, closing)
+    return Pair(written, folded(key) if equals else "", value)
+
+
+def address_of_list(pairs: list[Pair], separator: str) -> Address:
+    kept = [pair for pair in pairs if not is_taken(pair)]
+    username, password = credentials(pairs)
+    return Address(
+        separator.join(pair.written for pair in kept),
+        host=":".join(filter(None, (value_of(kept, HOST_KEYS), value_of(kept, PORT_KEYS)))),
+        database=value_of(kept, DATABASE_KEYS),
+        username=username,
+        password=password,
+        fault=nameless(pairs),
+    )
+
+
+def is_taken(pair: Pair) -> bool:
+    """Whether a pair goes into a field of its own."""
+    return pair.is_user or pair.is_password
+
+
+def credentials(pairs: Iterable[Pair]) -> tuple[str, str]:
+    """Return the user name and the password of `pairs`; the last one counts, as with ADO.NET."""
+    username = password = ""
+    for pair in filter(is_taken, pairs):
+        if not pair.value:
+            continue
+        username, password = (pair.value, password) if pair.is_user else (username, pair.value)
+    return username, password
+
+
+def nameless(pairs: Iterable[Pair]) -> str:
+    """Refuse a part that has no key beside a password: it may be the rest of one that holds a semicolon."""
+    listed = list(pairs)
+    loose = any(pair.written.strip() and not pair.key for pair in listed)
+    return LOOSE if loose and any(pair.is_password for pair in listed) else ""
+
+
+def value_of(pairs: Iterable[Pair], keys: tuple[str, ...]) -> str:
+    return next((pair.value for pair in pairs if pair.key in keys and pair.value), "")
+
+
+# Oracle
+
+ORACLE = re.compile(r"(?:jdbc:oracle:\w+:)", re.IGNORECASE)
+# `user/password`, each perhaps in quotes, in front of the last @ that is in none.
+LOGIN = re.compile(r'(?:"[^"]*"|[^"@:/\s]+)/(?:"[^"]*"|[^"]*)')
+QUOTED_LOGIN = re.compile(r'((?:"[^"]*"|[^"@:/\s]+)/"[^"]*")@')
+LEAF = re.compile(r'\(\s*([A-Za-z][A-Za-z0-9_ .]*?)\s*=\s*("[^"]*"|[^()"]*)\)')
+
+
+def parse_oracle(text: str) -> Address | None:
+    """Read `user/password@place`, alone or behind `jdbc:oracle:thin:`, and descriptors in parentheses."""
+    lead = found[0] if (found := ORACLE.match(text)) else ""
+    login, at, place = split_login(text[len(lead) :])
+    if not (lead or text.startswith("(") or (at and LOGIN.fullmatch(login))):
+        return None
+    username, _, password = partition_login(login)
+    address = parse_descriptor(place) if place.startswith("(") else parse_url(place)
+    return address._replace(
+        text=f"{lead}{at if lead else ''}{address.text}",
+        scheme=lead.rstrip(":") or address.scheme,
+        username=username or address.username,
+        password=password or address.password,
+    )
+
+
+def split_login(text: str) -> tuple[str, str, str]:
+    """Split after a password in quotes, else at the @ before a descriptor, else at the last one."""
+    if text.startswith("("):
+        return "", "", text
+    if quoted := QUOTED_LOGIN.match(text):
+        return quoted[1], "@", text[quoted.end() :]
+    login, at, place = text.partition("@(")
+    if at:
+        return login, "@", f"({place}"
+    login, at, place = text.rpartition("@")
+    return login, at, place
+
+
+def partition_login(login: str) -> tuple[str, str, str]:
+    quoted = re.match(r'"[^"]*"', login)
+    slash = login.find("/", quoted.end() if quoted else 0)
+    if slash < 0:
+        return login.strip('"'), "", ""
+    return login[:slash].strip('"'), "/", unquoted(login[slash + 1 :])
+
+
+def unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def parse_descriptor(text: str) -> Address:
+    pairs = [Pair(match[0], folded(match[1]), unquoted(match[2].strip())) for match in LEAF.finditer(text)]
+    for pair in filter(is_taken, pairs):
+        text = text.replace(pair.written, "")
+    username, password = credentials(pairs)
+    host = ",".join(pair.value for pair in pairs if pair.key in (*HOST_KEYS, *PORT_KEYS))
+    fault = IN_AUTHORITY if "@" in text else ""
+    return Address(text, "", host, value_of(pairs, DATABASE_KEYS), username, password, fault)
+
+
+# URLs
+
+
+def parse_url(text: str) -> Address:
+    """Read a URL, and whatever is written like one without a scheme."""
+    lead = found[0] if (found := LEAD.match(text)) else ""
+    scheme = lead.rstrip("/\\").removesuffix(":")
+    is_http = scheme.lower() in HTTP
+    authority, rest = split_authority(text[len(lead) :], is_http=is_http)
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9+._\-]*:", authority) and rest.startswith("//"):
+        return Address(text, scheme, fault=MANY_SCHEMES)
+    user_info, host, rest = split_user_info(authority, rest, is_http=is_http)
+    rest, pairs, fault = take_parameters(rest, is_http=is_http)
+    name, colon, secret = user_info.partition(":")
+    username, password = credentials(pairs)
+    unknown = (user_info or "@" in authority) and lead.strip("/\\") and not is_known(lead)
+    if unknown or is_unclear(lead, user_info, host, rest, is_http=is_http):
+        fault = IN_AUTHORITY
+    return Address(f"{lead}{host}{rest}", scheme, host, rest, decoded(name) or username, decoded(secret) or password, fault)
+
+
+def is_unclear(lead: str, user_info: str, host: str, rest: str, *, is_http: bool) -> bool:
+    """Whether an @ may belong to a password that was cut in two, or a client may find another host than is found here.
+
+    Only paths and queries of HTTP have an @ of their own.
+    """
+    if "@" in rest and (user_info or not is_http or (rest[0] != "/" and ":" in host)):
+        return True
+    single = not is_http and lead[-2:] not in ("//", "\\\\")
+    if lead and user_info and ("\\" in user_info or single):
+        return True
+    return bool(set(user_info.partition(":")[0]) & set("=("))
+
+
+def is_known(lead: str) -> bool:
+    """Whether one of the schemes of `lead` is a protocol that is known here."""
+    return any(scheme.partition("+")[0] in SCHEMES for scheme in lead.rstrip("/\\").lower().split(":"))
+
+
+def split_authority(text: str, *, is_http: bool) -> tuple[str, str]:
+    """Split where the host ends: at a slash, a question mark or a hash; but for HTTP, at a semicolon, too."""
+    ends = [place for sign in ("/?#" if is_http else "/?#;") if (place := text.find(sign)) >= 0]
+    end = min(ends, default=len(text))
+    return text[:end], text[end:]
+
+
+def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, str, str]:
+    """Return the user-info, the host and what follows it.
+
+    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then the
+    user-info ends with the first @ after which there is a host.
+    """
     user_info, _, host = authority.rpartition("@")
-    if not user_info and "@" in rest and not HOST_AND_PORT.fullmatch(authority):
-        # A password with a / ? or # that was not escaped: what looked like host and port was its beginning.
-        user_info, _, after = (authority + rest).partition("@")
-        _, host, rest = split(after)
-    username, _, password = user_info.partition(":")
-    return Address(lead.rstrip("/\\").removesuffix(":"), unquote(username), unquote(password), host, rest, lead)
+    if user_info or "@" not in rest or is_host(authority, is_http=is_http):
+        return user_info, host, rest
+    whole = authority + rest
+    for place in (match.start() for match in re.finditer("@", whole)):
+        host, after = split_authority(whole[place + 1 :], is_http=is_http)
+        if is_host(host, is_http=is_http):
+            return whole[:place], host, after
+    return "", authority, rest
 
 
-def split(text: str) -> tuple[str, str, str]:
-    match = FORM.fullmatch(text)
-    assert match is not None  # each part may be empty
-    return match["lead"] or "", match["authority"], match["rest"]
+def is_host(text: str, *, is_http: bool) -> bool:
+    """Whether `text` is a host with or without a port; but for HTTP, it may be a list of them."""
+    return all(HOST.fullmatch(part) or BARE_IPV6.fullmatch(part) for part in ([text] if is_http else text.split(",")))
+
+
+PARAMETERS = re.compile(r"[;?]|:(?=[A-Za-z][A-Za-z0-9_]*=)")
+
+
+def take_parameters(rest: str, *, is_http: bool) -> tuple[str, list[Pair], str]:
+    """Return what follows a host without user name and password, what they were, and a fault.
+
+    Of HTTP they stay: the other system wants them there, and the secret among them is refused.
+    """
+    found = PARAMETERS.search(rest)
+    if is_http or found is None:
+        return rest, [], ""
+    path, sign, text = rest[: found.start()], found[0], rest[found.end() :]
+    fragment = ""
+    if sign == "?":
+        text, hash_sign, after = text.partition("#")
+        fragment = hash_sign + after
+    pairs = [query_pair(part) for part in text.split("&")] if sign == "?" else list(read_pairs(text))
+    kept = [pair.written for pair in pairs if not is_taken(pair)]
+    joined = ("&" if sign == "?" else ";").join(kept)
+    end = ";" if sign != "?" and text.endswith(";") and joined and not joined.endswith(";") else ""
+    loose = LOOSE if fragment and any(pair.is_password for pair in pairs) else nameless(pairs)
+    return f"{path}{sign if joined else ''}{joined}{end}{fragment}", pairs, loose
+
+
+def query_pair(written: str) -> Pair:
+    key, equals, value = written.partition("=")
+    return Pair(written, folded(decoded(key)) if equals else "", decoded(value))
+
+
+GRAMMARS: tuple[Callable[[str], Address | None], ...] = (parse_list, parse_oracle, parse_url)
 
 
 def names_a_host(text: str) -> bool:
