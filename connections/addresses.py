@@ -22,8 +22,8 @@ DROPPED = re.compile(r"[\x00-\x1f\x7f]")
 # `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five, and
 # backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
 LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:)+[/\\]+|[/\\]{2,}")
-# What leads a client to another host: `https://host`, `https:host`, `//host`.
-ELSEWHERE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:|[/\\]{2})")
+# The path or query of a test endpoint. A client takes two slashes, of either kind, for the begin of a host.
+PATH = re.compile(r"\?|/(?![/\\])")
 # One host: a name or an IPv4 address with an optional instance, or an IPv6 address in brackets; then a port.
 HOST = re.compile(r"(?:tcp:|np:|lpc:|admin:)?(?:\[[^\[\]@/]*\]|[\w.\\$%\-]*)(?::[0-9]+)?", re.IGNORECASE)
 # An IPv6 address without brackets, and perhaps its zone.
@@ -44,6 +44,8 @@ USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "lo
 PASSWORD_KEYS = {"password", "pwd", "passwd", "pass", "userpassword", "passwort", "kennwort"}
 # Parts of keys whose values are secrets that have no field of that kind here.
 SECRET_PARTS = ("password", "passwd", "pwd", "passphrase", "secret", "token", "apikey", "accesskey", "accountkey")
+# Endings of keys that only speak of a secret: `token_type`, `SharedAccessKeyName`.
+ABOUT_SECRETS = ("name", "type", "url", "uri", "endpoint", "expiry", "expires", "length", "timeout")
 SECRET_KEYS = {"sig", "sas", "signature", "credential", "credentials", "privatekey", "sharedkey", "subscriptionkey", "auth"}
 HOST_KEYS = ("server", "datasource", "address", "addr", "networkaddress", "host", "hostname", "hostaddr", "servername")
 PORT_KEYS = ("port", "portnumber")
@@ -54,6 +56,7 @@ IN_AUTHORITY = "has an @ of which it is not clear what stands before it; write i
 LOOSE = "has a part without a key beside a password; put the password in quotes, or escape its signs as in %3B"
 UNCLEAR = "can be read in more than one way"
 INVISIBLE = "has an invisible character"
+NO_ENDPOINT = "begins neither with / or ? nor with http:// or https:// and a host"
 
 
 class Pair(NamedTuple):
@@ -75,19 +78,21 @@ class Pair(NamedTuple):
     def is_secret(self) -> bool:
         """Whether the value may be a secret of any kind."""
         named = self.key in SECRET_KEYS or self.is_password or any(part in self.key for part in SECRET_PARTS)
-        return named and bool(self.value)
+        return named and bool(self.value) and not self.key.endswith(ABOUT_SECRETS)
 
 
 class Address(NamedTuple):
     """The parts of an address. `host` holds the port or SQL Server instance too, as it is written.
 
-    `text` is the address without user name and password. `fault` says why it cannot be stored; it is empty for one that
-    can, and never holds anything of the address but the name of a key.
+    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or the whole
+    list. `fault` says why it cannot be stored; it is empty for one that can, and never holds anything of the address but
+    the name of a key.
     """
 
     text: str
     scheme: str = ""
     host: str = ""
+    rest: str = ""
     database: str = ""
     username: str = ""
     password: str = ""
@@ -98,10 +103,22 @@ class Address(NamedTuple):
         return bool(self.username or self.password)
 
     @property
+    def refusal(self) -> str:
+        """A sentence on why the address cannot be stored as it was entered; empty for one that can."""
+        if self.has_user_info:
+            return "User name and password have fields of their own; an address is shown to everyone."
+        return f"This address {self.fault}." if self.fault else ""
+
+    @property
     def target(self) -> tuple[str, str, str]:
-        """What a secret is entrusted to: scheme, host with port, and, but for HTTP, the database."""
+        """What a secret is entrusted to: scheme, host with port, and, but for HTTP, database and parameters.
+
+        Of an address with a fault, nobody knows where it leads: it is the same as itself alone.
+        """
         scheme = self.scheme.lower()
-        return scheme, self.host.lower(), "" if scheme in HTTP else self.database
+        if self.fault:
+            return scheme, "", self.text
+        return scheme, self.host.lower(), "" if scheme in HTTP else self.rest
 
 
 def parse_address(text: str) -> Address:
@@ -145,12 +162,13 @@ def find_fault(address: Address) -> str:
         return INVISIBLE
     if "@" in address.host:
         return IN_AUTHORITY
-    key = next((key for key, _ in PAIR.findall(address.text) if Pair("", folded(key), "x").is_secret), "")
-    return f"holds a secret, {key.strip()}; enter it as one" if key else ""
+    keys = KEY.findall(address.text) + KEY.findall(decoded(address.text))
+    key = next((key for key in keys if Pair("", folded(key), "x").is_secret), "")
+    return f"holds a secret, {key}; enter it as one" if key else ""
 
 
 # Any key with a value, wherever it stands: what no grammar takes out is refused by this.
-PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]{0,60})[ ]?=[ ]?(\S)")
+KEY = re.compile(r"(?<![\w.\-])([\w.\-]+) ?= ?(?=\S)")
 
 
 def folded(key: str) -> str:
@@ -236,8 +254,10 @@ def read_pair(written: str) -> Pair:
 def address_of_list(pairs: list[Pair], separator: str) -> Address:
     kept = [pair for pair in pairs if not is_taken(pair)]
     username, password = credentials(pairs)
+    text = separator.join(pair.written for pair in kept)
     return Address(
-        separator.join(pair.written for pair in kept),
+        text,
+        rest=text,
         host=":".join(filter(None, (value_of(kept, HOST_KEYS), value_of(kept, PORT_KEYS)))),
         database=value_of(kept, DATABASE_KEYS),
         username=username,
@@ -329,7 +349,7 @@ def parse_descriptor(text: str) -> Address:
     username, password = credentials(pairs)
     host = ",".join(pair.value for pair in pairs if pair.key in (*HOST_KEYS, *PORT_KEYS))
     fault = IN_AUTHORITY if "@" in text else ""
-    return Address(text, "", host, value_of(pairs, DATABASE_KEYS), username, password, fault)
+    return Address(text, "", host, text, value_of(pairs, DATABASE_KEYS), username, password, fault)
 
 
 # URLs
@@ -345,12 +365,26 @@ def parse_url(text: str) -> Address:
         return Address(text, scheme, fault=MANY_SCHEMES)
     user_info, host, rest = split_user_info(authority, rest, is_http=is_http)
     rest, pairs, fault = take_parameters(rest, is_http=is_http)
-    name, colon, secret = user_info.partition(":")
+    name, _, secret = user_info.partition(":")
     username, password = credentials(pairs)
     unknown = (user_info or "@" in authority) and lead.strip("/\\") and not is_known(lead)
     if unknown or is_unclear(lead, user_info, host, rest, is_http=is_http):
         fault = IN_AUTHORITY
-    return Address(f"{lead}{host}{rest}", scheme, host, rest, decoded(name) or username, decoded(secret) or password, fault)
+    return Address(
+        f"{lead}{host}{rest}",
+        scheme,
+        host,
+        rest,
+        database=value_of(pairs, DATABASE_KEYS) or ("" if is_http else path_of(rest)),
+        username=decoded(name) or username,
+        password=decoded(secret) or password,
+        fault=fault,
+    )
+
+
+def path_of(rest: str) -> str:
+    """Return what stands between the slash after the host and the parameters: a database, most often."""
+    return decoded(PARAMETERS.split(rest.partition("#")[0], maxsplit=1)[0].strip("/"))
 
 
 def is_unclear(lead: str, user_info: str, host: str, rest: str, *, is_http: bool) -> bool:
@@ -388,11 +422,14 @@ def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, s
     if user_info or "@" not in rest or is_host(authority, is_http=is_http):
         return user_info, host, rest
     whole = authority + rest
-    for place in (match.start() for match in re.finditer("@", whole)):
-        host, after = split_authority(whole[place + 1 :], is_http=is_http)
-        if is_host(host, is_http=is_http):
-            return whole[:place], host, after
+    for found in (AFTER_AT_OF_HTTP if is_http else AFTER_AT).finditer(whole):
+        if is_host(found[1], is_http=is_http):
+            return whole[: found.start()], found[1], whole[found.end() :]
     return "", authority, rest
+
+
+# What may be a host: it follows an @ and holds none.
+AFTER_AT_OF_HTTP, AFTER_AT = re.compile(r"@([^@/?#]*+)(?!@)"), re.compile(r"@([^@/?#;]*+)(?!@)")
 
 
 def is_host(text: str, *, is_http: bool) -> bool:
@@ -432,6 +469,15 @@ def query_pair(written: str) -> Pair:
 GRAMMARS: tuple[Callable[[str], Address | None], ...] = (parse_list, parse_oracle, parse_url)
 
 
-def names_a_host(text: str) -> bool:
-    """Say whether `text` leads away from the host that it is used at; `/health` and `health?full=1` do not."""
-    return ELSEWHERE.match(DROPPED.sub("", text).strip()) is not None
+def parse_endpoint(text: str) -> Address:
+    """Read the test endpoint of an HTTP address: another URL, or a path and query at that address.
+
+    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before them.
+    """
+    text = tidy(text)
+    if not text or PATH.match(text):
+        at_host = split(f"http://host{text}")
+        return Address(at_host.text.removeprefix("http://host"), fault=at_host.fault)
+    address = parse_address(text)
+    absolute = address.scheme.lower() in HTTP and address.host and LEAD.match(text)[0].endswith("://")  # type: ignore[index]
+    return address if absolute or address.fault else address._replace(fault=NO_ENDPOINT)

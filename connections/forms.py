@@ -1,34 +1,19 @@
 """The connection's form: secrets go in and never come out."""
 
-import re
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
+from connections.headers import parse_headers, write_headers
 from connections.kinds import Authentication, ConnectionType, authentications_of
 from connections.models import Connection
 from connections.secrets import SECRETS
 from itempath.scrubbing import remember
 
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, a token
-BLANKS = " \t"
 HEADERS_HELP = "One <code>Name: value</code> a line. Everyone here sees them; what must stay secret goes into the private headers."
 MULTILINE = ("private_key", "private_headers")
-
-
-def parse_headers(text: str) -> list[dict[str, str]]:
-    """Read `Name: value` lines. Raises `ValidationError` that names the line's number and shows nothing of it."""
-    headers = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, colon, value = line.strip().partition(":")
-        if not (colon and HEADER_NAME.fullmatch(name.rstrip(BLANKS))) or "\0" in value:
-            raise ValidationError(f"Line {number} is not of the form Name: value.")
-        headers.append({"name": name.rstrip(BLANKS), "value": value.strip(BLANKS)})
-    return headers
 
 
 class HeadersField(forms.CharField):
@@ -38,7 +23,7 @@ class HeadersField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, list):
-            return "\n".join(f"{header['name']}: {header['value']}" for header in value)
+            return write_headers(value)
         return value
 
     def to_python(self, value: Any) -> Any:
@@ -116,8 +101,6 @@ class ConnectionForm(forms.ModelForm[Connection]):
     def apply_secret(self, secret: str, cleaned: dict[str, Any]) -> None:
         text = cleaned.get(f"new_{secret}", "")
         try:
-            if secret == "private_headers":  # noqa: S105
-                parse_headers(text)
             if text and cleaned.get(f"clear_{secret}"):
                 raise ValidationError("Enter a new value or clear it, not both.")
             if text:
@@ -126,6 +109,13 @@ class ConnectionForm(forms.ModelForm[Connection]):
                 self.instance.clear_secret(secret)
         except ValidationError as error:
             self.add_error(f"new_{secret}", error)
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Say at the field that enters them what is wrong with private headers, which the model calls by their own name."""
+        faults = getattr(errors, "error_dict", {})
+        if "private_headers" in faults:
+            faults["new_private_headers"] = faults.pop("private_headers")
+        super()._update_errors(errors)  # type: ignore[misc]
 
     def check_pair(self, type: str, authentication: str) -> None:
         if authentication in Authentication.values and authentication not in authentications_of(type):

@@ -1,6 +1,6 @@
 """The registry: apps, their connections to other systems, and the integrations that use them."""
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
@@ -10,7 +10,9 @@ from django.db.models import Count, ExpressionWrapper, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from connections.addresses import names_a_host, parse_address
+from connections.addresses import parse_address, parse_endpoint
+from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
+from connections.headers import header_of, parse_headers, refuse_headers
 from connections.kinds import Authentication, ConnectionType
 from connections.names import name_key
 from connections.sealing import keyring
@@ -18,9 +20,6 @@ from connections.secrets import SECRETS, SecretHolder, is_whole
 from connections.versions import next_version
 from itempath.bulk import insert, insert_instances, overwrite
 from itempath.examples import Example, ExampleQuerySet, with_field
-
-# The fields behind `Connection.destinations()`; the type is one where the address has no scheme.
-MOVING = frozenset({"url", "database_name", "token_url", "test_endpoint", "verify_certificate"})
 
 
 class App(Example):
@@ -52,10 +51,8 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     """
 
     def update(self, **values: Any) -> int:
-        if unguarded := values.keys() & MOVING:
+        if unguarded := values.keys() & DESTINATION_FIELDS:
             raise TypeError(f"{', '.join(sorted(unguarded))} decide where secrets go: save() each connection, which asks for them.")
-        if "type" in values and self.exclude(url__contains="://").holding_secrets().exists():
-            raise TypeError("Without a scheme, the type decides where secrets go: save() each connection, which asks for them.")
         edited = {"demo": False} if edits(values.keys() - SEALED) else {}
         return super().update(**{"version": next_version(self.db)} | key_of(values) | edited | values)
 
@@ -84,11 +81,13 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return connections
 
     def overwrite(self, connections: list["Connection"]) -> None:
-        """Write rows that were read (and locked) in this transaction, whole, in one statement a batch."""
+        """Write rows that were read in this transaction, whole, in one statement a batch."""
+        rows = self.model.objects.using(self.db).select_for_update().in_bulk([connection.pk for connection in connections])
         for connection in connections:
-            if connection.trusted is None:
+            if connection._state.adding or connection.get_deferred_fields() or connection.pk not in rows:
                 raise TypeError("overwrite() takes connections that were read whole.")
-            connection.stay_put()
+            connection.refuse_redirection_from(rows[connection.pk])
+            connection.entered = {}
         plain: models.QuerySet[Connection] = models.QuerySet(self.model, using=self.db)
         overwrite(plain, self.numbered(connections), keep=("uid", "integration_count"))
 
@@ -133,6 +132,10 @@ def key_of(values: dict[str, Any]) -> dict[str, str]:
     if not isinstance(values["name"], str):
         raise TypeError("The database cannot fold a name as names are compared: save() each connection.")
     return {"name_key": name_key(values["name"])}
+
+
+# How each address of a connection is read.
+ADDRESSES = {"url": parse_address, "token_url": parse_address, "test_endpoint": parse_endpoint}
 
 
 class Connection(SecretHolder):
@@ -228,14 +231,13 @@ class Connection(SecretHolder):
     def save(self, *args: Any, **kwargs: Any) -> None:
         using = kwargs.get("using") or "default"
         with transaction.atomic(using=using):
-            self.stay_put()
-            self.stay_put_in_row(using, kwargs.get("update_fields"))
+            self.refuse_redirected_secrets(using, kwargs.get("update_fields"))
             self.version = next_version(using)
             derived = {"version", *self.derive(kwargs.get("update_fields"))}
             if kwargs.get("update_fields") is not None:
                 kwargs["update_fields"] = {*kwargs["update_fields"], *derived}
             super().save(*args, **kwargs)
-        self.note_trusted()
+        self.entered = {}
 
     def derive(self, update_fields: Collection[str] | None) -> set[str]:
         """Set what follows from the fields that a save writes; return the fields to write with them."""
@@ -248,13 +250,34 @@ class Connection(SecretHolder):
             derived.add("demo")
         return derived
 
+    @transaction.atomic
     def clean(self) -> None:
-        """Refuse a user name or a password in an address: addresses are shown. Refuse a move, and a name that is taken."""
-        for field in ("url", "token_url", "test_endpoint"):
-            if parse_address(getattr(self, field)).has_user_info:
-                raise ValidationError({field: "User name and password have fields of their own; an address is shown to everyone."})
+        """Refuse secrets in what everyone reads, headers that are not ours to send, a taken name, and a redirection."""
+        self.check_addresses()
+        self.check_headers()
         self.check_name()
-        self.stay_put()
+        self.refuse_redirected_secrets()
+
+    def check_addresses(self) -> None:
+        """Refuse an address that holds or may hold a secret, as addresses are shown; store the rest as it is read."""
+        faults = {}
+        for field, parse in ADDRESSES.items():
+            address = parse(getattr(self, field))
+            if address.refusal:
+                faults[field] = address.refusal
+            else:
+                setattr(self, field, address.text)
+        if faults:
+            raise ValidationError(faults)
+
+    def check_headers(self) -> None:
+        """Refuse extra headers that no client sends, or that the call or the authentication writes itself."""
+        own = header_of(self.authentication, self.api_key_header)
+        refuse_headers("headers", self.headers, own=own)
+        if self.api_key_header:
+            refuse_headers("api_key_header", [{"name": self.api_key_header, "value": ""}], own="")
+        if self.entered.get("private_headers"):
+            refuse_headers("private_headers", parse_headers(self.reveal("private_headers")), own=own)
 
     @transaction.atomic
     def check_name(self) -> None:
@@ -278,15 +301,8 @@ class Connection(SecretHolder):
             with connections["default"].cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NAMES_WITHOUT_APP])
 
-    def destinations(self) -> set[Hashable]:
-        address = parse_address(self.url)
-        protocol = address.scheme.lower() or self.type  # without a scheme the type decides on protocol and port
-        places: set[Hashable] = {(protocol, address.target, self.database_name)}
-        if self.token_url:
-            places.add(("token URL", parse_address(self.token_url).target))
-        if names_a_host(self.test_endpoint):
-            places.add(("test endpoint", parse_address(self.test_endpoint).target))
-        return places if self.verify_certificate else places | {"without a verified certificate"}
+    def destinations(self) -> set[Destination]:
+        return destinations_of(self)
 
 
 class IntegrationQuerySet(models.QuerySet["Integration"]):

@@ -19,6 +19,7 @@ from itempath.records import (
 )
 
 MAX_INTEGRATIONS = 10_000
+MAX_SECRET = 10_000
 
 
 def refuse_placeholder(text: str) -> str:
@@ -27,10 +28,15 @@ def refuse_placeholder(text: str) -> str:
     return text
 
 
-def require_user_name(url: str) -> str:
-    username = refuse_unstorable(parse_address(url).username)
-    if len(username) > 255:
+def require_safe_address(url: str) -> str:
+    """Refuse an address from which a secret or a user name cannot be taken out to where it belongs."""
+    address = parse_address(url)
+    if address.fault:
+        raise ValueError(address.fault)
+    if len(refuse_unstorable(address.username)) > 255:
         raise ValueError("holds a user name of more than 255 characters")
+    if len(refuse_unstorable(address.password)) > MAX_SECRET:
+        raise ValueError(f"holds a password of more than {MAX_SECRET} characters")
     return url
 
 
@@ -52,8 +58,8 @@ def shift(number: int, info: ValidationInfo) -> int:
 
 Optional255 = Annotated[Text, Field(max_length=255), BeforeValidator(empty_for_null)]
 Optional100 = Annotated[Text, Field(max_length=100), BeforeValidator(empty_for_null)]
-Url = Annotated[Text, Field(max_length=2000), AfterValidator(require_user_name), BeforeValidator(empty_for_null)]
-Secret = Annotated[Text, Field(max_length=10_000), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)]
+Url = Annotated[Text, Field(max_length=2000), AfterValidator(require_safe_address), BeforeValidator(empty_for_null)]
+Secret = Annotated[Text, Field(max_length=MAX_SECRET), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)]
 Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), AfterValidator(shift)]
 AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID), AfterValidator(shift)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]

@@ -1,22 +1,29 @@
 """The secrets of a record: how they are stored, what is known of them without opening them, when they may move."""
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from string import whitespace
+from types import MappingProxyType
+from typing import Self
 from uuid import uuid4
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from connections.destinations import Destination, leads_elsewhere
+from connections.headers import LINE_END, parse_headers, write_headers
 from connections.sealing import keyring
 from itempath.scrubbing import remember
 
 SECRETS = ("password", "token", "private_key", "private_headers")
 
 PLACEHOLDER = frozenset("*•●·")
+# What a paste brings along at both ends: blanks, line ends, and characters that show nothing.
+PASTED = f"{whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
 MOVE_REFUSED = (
     "This sends stored secrets to another place, or without a verified certificate. Enter or clear each of them in the same save: {labels}."
@@ -39,18 +46,29 @@ def remember_values(secret: str, text: str) -> None:
         remember(value.strip())
 
 
+def clean_token(text: str) -> str:
+    return text.strip(PASTED)
+
+
+def clean_key(text: str) -> str:
+    """Return a private key with LF line ends and one at its end: browsers send CR LF, with which OpenSSH reads no key."""
+    lines = LINE_END.sub("\n", text.strip(PASTED))
+    return f"{lines}\n" if lines else ""
+
+
+def clean_headers(text: str) -> str:
+    return write_headers(parse_headers(text))
+
+
+# What is left of a text that was pasted. A password may have blanks of its own, and stays as it is.
+CLEANED: dict[str, Callable[[str], str]] = {"token": clean_token, "private_key": clean_key, "private_headers": clean_headers}
+
+
 def is_whole(secret: str) -> models.CheckConstraint:
     """A stored secret exists and has its date; one that is expected or absent has neither text nor date."""
     stored = ~Q((f"{secret}_sealed", "")) & Q((f"{secret}_exists", True), (f"{secret}_stored_at__isnull", False))
     absent = Q((f"{secret}_sealed", ""), (f"{secret}_stored_at", None))
     return models.CheckConstraint(name=f"connection_{secret}_is_whole", condition=absent | stored)
-
-
-class Trusted(NamedTuple):
-    """The secrets that are stored, and where they go."""
-
-    destinations: set[Hashable]
-    sealed: dict[str, str]
 
 
 class SecretHolder(models.Model):
@@ -74,69 +92,66 @@ class SecretHolder(models.Model):
     private_headers_exists = models.BooleanField(default=False, editable=False)
     private_headers_stored_at = models.DateTimeField(null=True, editable=False)
 
-    # As the row was read; `None` for one that was not.
-    trusted: Trusted | None = None
+    # The sealed texts that were entered or cleared since the record was saved, by secret.
+    entered: Mapping[str, str] = MappingProxyType({})
 
     class Meta:
         abstract = True
 
-    @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        record = super().from_db(*args, **kwargs)
-        if not record.get_deferred_fields():
-            record.note_trusted()
-        return record
-
-    def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
-        super().refresh_from_db(using, fields, from_queryset)
-        if fields is None:
-            self.note_trusted()
-
-    def destinations(self) -> set[Hashable]:
-        """Return everything that secrets are entrusted to, in a form that can be compared."""
+    def destinations(self) -> set[Destination]:
+        """Return everything that secrets are entrusted to."""
         raise NotImplementedError
 
-    def note_trusted(self) -> None:
-        sealed = {secret: getattr(self, f"{secret}_sealed") for secret in SECRETS}
-        self.trusted = Trusted(self.destinations(), {secret: text for secret, text in sealed.items() if text})
-
-    def moves(self) -> bool:
-        """Say whether secrets would go somewhere that they did not go when the record was read."""
-        return self.trusted is not None and not self.destinations() <= self.trusted.destinations
-
-    def stay_put(self) -> None:
-        """Refuse to send a stored secret elsewhere. Raises `ValidationError`.
+    def refuse_redirected_secrets(self, using: str = DEFAULT_DB_ALIAS, update_fields: Collection[str] | None = None) -> None:
+        """Refuse to send a stored secret elsewhere, unless it is entered or cleared along with that. Raises `ValidationError`.
 
         Otherwise an editor who may not read a password could have it sent to a host of their own.
-        """
-        if self.trusted is None or not self.moves():
-            return
-        kept = [secret for secret, sealed in self.trusted.sealed.items() if getattr(self, f"{secret}_sealed") == sealed]
-        if kept:
-            labels = ", ".join(secret.replace("_", " ") for secret in kept)
-            raise ValidationError(MOVE_REFUSED.format(labels=labels), code="secrets_would_move")
 
-    def stay_put_in_row(self, using: str, update_fields: Collection[str] | None) -> None:
-        """Hold what a save will write against the row as it stands, and lock it.
-
-        The record may have been read in part, or not at all, or before another writer stored a secret.
+        Holds what a save will write against the row as it stands, and locks it until the transaction ends: the record may
+        have been read in part, or not at all, or before another writer stored a secret. A copy has the row's `uid`.
         """
-        row = type(self)._default_manager.using(using).select_for_update().filter(pk=self.pk).first() if self.pk else None
-        if row is None:
-            return
-        deferred = self.get_deferred_fields()
+        rows = type(self)._default_manager.using(using).select_for_update().filter(Q(pk=self.pk) | Q(uid=self.uid))
+        for row in rows:
+            self.written_onto(row, update_fields).refuse_redirection_from(row)
+
+    def written_onto(self, row: Self, update_fields: Collection[str] | None) -> Self:
+        """Return what `row` will be after a save of the record."""
+        after, deferred = copy(row), self.get_deferred_fields()
         for field in self._meta.concrete_fields:
             written = update_fields is None or field.name in update_fields or field.attname in update_fields
             if written and not field.generated and field.attname not in deferred:
-                setattr(row, field.attname, getattr(self, field.attname))
-        row.stay_put()
+                setattr(after, field.attname, getattr(self, field.attname))
+        after.entered = self.entered
+        return after
+
+    def refuse_redirection_from(self, before: Self) -> None:
+        """As `refuse_redirected_secrets`, for a record that is to be written over `before`, whose row is locked."""
+        kept = [secret.replace("_", " ") for secret in SECRETS if self.keeps(secret, before)]
+        if kept and self.is_redirected(before):
+            raise ValidationError(MOVE_REFUSED.format(labels=", ".join(kept)), code="secrets_would_move")
+
+    def keeps(self, secret: str, before: Self) -> bool:
+        """Say whether the secret that is stored in `before` was neither entered anew nor cleared in this record.
+
+        Another sealed text alone is none that was entered: new keys seal the same secret anew.
+        """
+        sealed = getattr(self, f"{secret}_sealed")
+        replaced = sealed != getattr(before, f"{secret}_sealed") and self.entered.get(secret) == sealed
+        return before.has_stored(secret) and not replaced
+
+    def is_redirected(self, before: Self) -> bool:
+        """Say whether secrets would go somewhere that they do not go from `before`."""
+        return leads_elsewhere(before.destinations(), self.destinations())
 
     @sensitive_variables()
     def set_secret(self, secret: str, text: str) -> None:
         """Seal `text` as the record's `secret`, one of `SECRETS`; an empty text clears it. Saves nothing.
 
-        Raises `ValidationError` for a row of asterisks or dots: some form's placeholder, and nobody's password.
+        What comes along with a paste is left out. Raises `ValidationError` for a row of asterisks or dots, some form's
+        placeholder and nobody's password, and for private headers that are none.
         """
+        remember_values(secret, text)
+        text = CLEANED.get(secret, str)(text)
         remember_values(secret, text)
         if any(is_placeholder(value) for value in values_of(secret, text)):
             raise ValidationError("This is a placeholder, not a secret.", code="placeholder")
@@ -153,6 +168,7 @@ class SecretHolder(models.Model):
         setattr(self, f"{secret}_sealed", sealed)
         setattr(self, f"{secret}_exists", exists)
         setattr(self, f"{secret}_stored_at", timezone.now() if sealed else None)
+        self.entered = {**self.entered, secret: sealed}
 
     def has_stored(self, secret: str) -> bool:
         return bool(getattr(self, f"{secret}_sealed"))

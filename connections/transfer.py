@@ -130,7 +130,7 @@ class Import(Refusable):
         self.create_apps(wanted)
         self.set_aside_taken_logs(wanted)
         before = {pk: copy(connection) for pk, connection in existing.items()}
-        rows = [self.fill(existing.get(record.id), record) for record in wanted]
+        rows = [self.fill(existing.get(record.id), record, before.get(record.id)) for record in wanted]
         created = [row for row in rows if row.pk not in existing]
         overwritten = [row for row in rows if row.pk in existing]
         Connection.objects.insert(created)
@@ -179,8 +179,8 @@ class Import(Refusable):
         record_created(App, [app.pk for app in apps], source="import")
         self.summary.apps += len(missing)
 
-    def fill(self, connection: Connection | None, record: ConnectionRecord) -> Connection:
-        """Return the connection that `record` describes, made from the one that is there."""
+    def fill(self, connection: Connection | None, record: ConnectionRecord, before: Connection | None) -> Connection:
+        """Return the connection that `record` describes, made from the one that is there; `before` is a copy of that."""
         address = parse_address(record.url)
         connection = connection or Connection(pk=record.id, integration_count=record.integrationCount)
         connection.app_id = record.appId
@@ -195,22 +195,23 @@ class Import(Refusable):
         connection.last_check = record.lastCheck
         connection.latest_log_id = record.latestLog.id if record.latestLog else None
         connection.demo = self.demo
-        self.fill_secrets(connection, record, address)
+        self.fill_secrets(connection, record, address, before)
         self.names.add((record.appId, name_key(record.name)))
         return connection
 
-    def fill_secrets(self, connection: Connection, record: ConnectionRecord, address: Address) -> None:
+    def fill_secrets(self, connection: Connection, record: ConnectionRecord, address: Address, before: Connection | None) -> None:
         """Store what the record tells, keep what is stored here unless the address moved, else note what is expected."""
         in_address = "" if is_placeholder(address.password) else address.password
         told = {"password": record.password or in_address, "token": record.token}
         exists = {"password": record.passwordExists, "token": record.tokenExists}
+        redirected = before is not None and connection.is_redirected(before)
         for secret in SECRETS:
             stored = connection.has_stored(secret)
             if told.get(secret):
                 connection.set_secret(secret, told[secret])
             elif not exists.get(secret, getattr(connection, f"{secret}_exists")):
                 connection.clear_secret(secret)
-            elif connection.moves() or not stored:
+            elif redirected or not stored:
                 connection.expect_secret(secret)
                 self.note_expected(connection, secret, moved=stored)
 
@@ -218,7 +219,7 @@ class Import(Refusable):
         label = secret.replace("_", " ")
         self.expected[label] += 1
         if moved:
-            self.summary.notes.append(f"Connection {connection.pk}: its address changed, so its {label} must be entered again.")
+            self.summary.notes.append(f"Connection {connection.pk}: its address or type changed, so its {label} must be entered again.")
 
     def set_aside_taken_logs(self, records: list[ConnectionRecord]) -> None:
         """Move log entries whose id another connection's log has to the end, where they get new ids."""

@@ -13,7 +13,7 @@ MARK = "cAnArY7f3a9c51e0Zq"
 CANARIES = {
     "password": f"pass {MARK} <b>&\"'\\ %41+/=?#",
     "token": f"tök日本🚚{MARK}é",
-    "private_key": f"-----BEGIN KEY-----\n{MARK}/one+two==\n{MARK} three four {'five ' * 30}\n-----END KEY-----",
+    "private_key": f"-----BEGIN KEY-----\n{MARK}/one+two==\n{MARK} three four {'five ' * 30}\n-----END KEY-----\n",
     "private_headers": f"X-Key: {MARK} \"quoted\" 'too'\nX-Other: {MARK}\\n",
 }
 

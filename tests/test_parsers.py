@@ -19,8 +19,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from connections.addresses import names_a_host, parse_address
-from connections.forms import parse_headers
+from connections.addresses import parse_address, parse_endpoint
+from connections.headers import parse_headers
 from connections.records import ConnectionRecord
 from connections.secrets import is_placeholder, values_of
 from connections.transfer import first_line, read_records
@@ -125,7 +125,7 @@ SMALL: dict[str, Callable[[str], Any]] = {
     "letter case": fold,
     "headers of a connection": parse_headers,
     "address": parse_address,
-    "host in an address": names_a_host,
+    "test endpoint": parse_endpoint,
     "placeholder": is_placeholder,
     "values of private headers": lambda text: values_of("private_headers", text),
     "line of an error": lambda text: first_line(ValueError(text)),

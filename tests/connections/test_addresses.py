@@ -1,6 +1,6 @@
 import pytest
 
-from connections.addresses import names_a_host, parse_address
+from connections.addresses import parse_address, parse_endpoint
 
 # What is written, what is shown of it, and the user-info that was in it.
 ADDRESSES = [
@@ -41,13 +41,28 @@ def test_another_host_is_another_target(lead):
     assert parse_address(f"{lead}evil.example/x").target != parse_address("https:///good.example/x").target
 
 
+# An endpoint that is a path or query at the address, or another URL of its own.
+@pytest.mark.parametrize("text", ["", "/health", "/health?full=1", "?next=https://x", "/a@b", "/users?user=me", "https://other.example/x"])
+def test_an_endpoint_is_a_path_or_a_url(text):
+    assert (parse_endpoint(text).text, parse_endpoint(text).refusal) == (text, "")
+
+
 @pytest.mark.parametrize(
-    "text", ["//evil.example", "/\t/evil.example/x", "ht\ttps://evil.example", " https:evil.example", "\\\\evil.example", "/\\evil"]
+    "text",
+    [
+        *("@evil.example/x", ".evil.example/x", ":80@evil.example", ":8080/x", "health", "evil.example/x", "a/b?c"),
+        *("//evil.example", "/\t/evil.example/x", "ht\ttps:evil.example", " https:evil.example", "\\\\evil.example", "/\\evil", "\\evil"),
+        *("http:\\\\evil.example", "https:/evil.example", "https://", "https:///", "ftp://evil.example", "http://https://evil.example"),
+        *(
+            "https://me:pw@evil.example",
+            "https://me@evil.example",
+            "/x?api_key=Tr1cky",
+            "?access_token=Tr1cky",
+            "https://evil.example/?sig=Tr1cky",
+        ),
+        *("/a\u200bb", "https://erp\u202e.example"),
+    ],
 )
-def test_what_leads_away_is_noticed(text):
-    assert names_a_host(text)
-
-
-@pytest.mark.parametrize("text", ["", "/health", "health?full=1", "status/https", "?next=https://x"])
-def test_what_stays_is_no_host(text):
-    assert not names_a_host(text)
+def test_no_other_endpoint_is_taken(text):
+    assert parse_endpoint(text).refusal
+    assert "Tr1cky" not in parse_endpoint(text).refusal

@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 from tests.environment import KEY
 from tests.pages import CONNECTIONS, browser, change, errors_of, filled, make_connection, make_superuser, page_of, reread
 
-STORED = {"password": "hunter2 pass", "token": "hunter2 token", "private_key": "hunter2 key", "private_headers": "X-Key: hunter2"}
+STORED = {"password": "hunter2 pass", "token": "hunter2 token", "private_key": "hunter2 key\n", "private_headers": "X-Key: hunter2"}
 POSTGRESQL = connection.vendor == "postgresql"
 
 
@@ -50,16 +50,58 @@ def spoil(record: Connection, secret: str) -> None:
 # Sealing
 
 TEXTS = ["x", "pässwörd", "日本語 🚚", "a\nb\r\nc", " blanks ", "\"'<&>\\", "x" * 10_000, "v1.looks.sealed"]
+# Each secret's own form, in which a text comes back as it was.
+FORMS = {
+    "password": lambda text: text,
+    "token": str.strip,
+    "private_key": lambda text: text.strip().replace("\r\n", "\n") + "\n",
+    "private_headers": lambda text: f"X-Key: {' '.join(text.split())}",
+}
 
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_comes_back_as_it_was(secret, text, db):
+    text = FORMS[secret](text)
     record = make_connection(**{secret: text})
     sealed = getattr(reread(record), f"{secret}_sealed")
     assert reread(record).reveal(secret) == text
     assert sealed.startswith(f"v1.{key_id(KEY)}.")
     assert text not in sealed or len(text) == 1
+
+
+PASTED = {
+    "password": [("  hunter2 \n", "  hunter2 \n")],
+    "token": [(" \t\u00a0hunter2\r\n", "hunter2"), ("\u200bhunter2\ufeff", "hunter2"), ("hunter 2", "hunter 2"), (" \n", "")],
+    "private_key": [
+        ("-----BEGIN KEY-----\r\nhunter2\r\n-----END KEY-----", "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n"),
+        ("\ufeff\n\n-----BEGIN KEY-----\rhunter2\r-----END KEY-----\n\n \n", "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n"),
+        ("\r\n", ""),
+    ],
+    "private_headers": [("\r\n X-Key:hunter2 \r\n\r\nX-Two : a: b\r\n", "X-Key: hunter2\nX-Two: a: b"), ("\n", "")],
+}
+
+
+@pytest.mark.parametrize(("secret", "pasted", "kept"), [(secret, *each) for secret, cases in PASTED.items() for each in cases])
+def test_what_a_paste_brings_along_is_left_out(secret, pasted, kept, db):
+    record = make_connection(**{secret: pasted})
+    assert (reread(record).reveal(secret), reread(record).has_stored(secret)) == (kept, bool(kept))
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        *(("hunter2", "is not of the form"), (": hunter2", "is not of the form"), ("X Key: hunter2", "is not of the form")),
+        *(("X-Kéy: hunter2", "is not of the form"), ("X(Key): hunter2", "is not of the form")),
+        *((f"X-Key: hun{sign}ter2", "has a control character") for sign in "\0\x0b\x0c\x1b\x7f\x85\u2028"),
+    ],
+)
+def test_private_headers_that_no_client_sends_are_refused(line, fault, db):
+    record = make_connection(private_headers="X-Key: before")
+    with pytest.raises(ValidationError, match=f"Line 2 {fault}") as refusal:
+        record.set_secret("private_headers", f"X-Good: 1\n{line}")
+    assert "hunter2" not in str(refusal.value)
+    assert record.reveal("private_headers") == "X-Key: before"
 
 
 def test_equal_secrets_are_sealed_differently(db):
@@ -216,6 +258,9 @@ HOME = {
     "database_name": "wms",
 }
 BARE = {"type": "PostgreSQL", "url": "db.example.com:5432/wms"}
+LIST = {"type": "MSSQL", "url": "Server=tcp:erp01,1433;Database=WMS;Encrypt=True"}
+ORACLE = {"type": "Oracle", "url": "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521))(CONNECT_DATA=(SID=wms)))"}
+ROUTED = [{"name": "X-Forwarded-Host", "value": "erp.example.com"}]
 MOVES = {
     "host": (HOME, {"url": "https://evil.example.com/api"}),
     "sub-domain": (HOME, {"url": "https://erp.example.com.evil.com/api"}),
@@ -244,6 +289,25 @@ MOVES = {
     "database in the path of a URL": ({"type": "Oracle", "url": "oracle://db/one"}, {"url": "oracle://db/two"}),
     "database in the query": ({"type": "MSSQL", "url": "mssql://db/?database=one"}, {"url": "mssql://db/?database=two"}),
     "instance": ({"type": "MSSQL", "url": "SQL01\\WMS"}, {"url": "SQL01\\OTHER"}),
+    "protocol of the type": (HOME, {"type": "FTP"}),
+    "protocol of the type, unknown": (HOME, {"type": "SAP"}),
+    "protocol of the type, back": (HOME | {"type": "FTP"}, {"type": "GraphQL"}),
+    "test before an @": (HOME, {"test_endpoint": "@evil.example.com/x"}),
+    "test at a sub-domain": (HOME, {"test_endpoint": ".evil.example.com/x"}),
+    "test at another port": (HOME, {"test_endpoint": ":8443/x"}),
+    "test at another host after a port": (HOME, {"test_endpoint": ":80@evil.example.com"}),
+    "test at a sub-domain, bare": (HOME, {"test_endpoint": "evil.example.com"}),
+    "host before a backslash and an @": (HOME, {"url": "https://evil.example.com\\@erp.example.com"}),
+    "header Host": (HOME, {"headers": [{"name": "Host", "value": "evil.example.com"}]}),
+    "header of a proxy": (HOME, {"headers": [{"name": "x-Forwarded-HOST", "value": "evil.example.com"}]}),
+    "header of a proxy, changed": (HOME | {"headers": ROUTED}, {"headers": [ROUTED[0] | {"value": "evil.example.com"}]}),
+    "header of a proxy, removed": (HOME | {"headers": ROUTED}, {"headers": []}),
+    "list's host": (LIST, {"url": LIST["url"].replace("erp01", "evil")}),
+    "list's database": (LIST, {"url": LIST["url"].replace("WMS", "other")}),
+    "list's proxy": (LIST, {"url": f"{LIST['url']};Failover Partner=evil"}),
+    "Oracle's host": (ORACLE, {"url": ORACLE["url"].replace("ora1", "evil")}),
+    "Oracle's port": (ORACLE, {"url": ORACLE["url"].replace("1521", "1522")}),
+    "list of hosts": ({"type": "AMQP", "url": "amqp://mq1,mq2/v"}, {"url": "amqp://mq1,evil/v"}),
     "IPv6": ({"url": "http://[::1]:80/"}, {"url": "http://[::2]:80/"}),
 }
 STAYS = {
@@ -251,11 +315,11 @@ STAYS = {
     "letter case of the host": (HOME, {"url": "HTTPS://ERP.example.com/api"}),
     "name and user": (HOME, {"name": "new", "username": "someone"}),
     "type with a scheme": (HOME, {"type": "GraphQL"}),
-    "type with a scheme, unknown": (HOME, {"type": "SAP"}),
     "test path": (HOME, {"test_endpoint": "/other?full=1"}),
     "token path": (HOME, {"token_url": "https://idp.example.com/v2/token"}),
     "no token URL": (HOME, {"token_url": ""}),
     "verification on": (HOME | {"verify_certificate": False}, {"verify_certificate": True}),
+    "headers around that of a proxy": (HOME | {"headers": ROUTED}, {"headers": [{"name": "X-Site", "value": "7"}, *ROUTED]}),
     "timeout": (HOME, {"timeout": 5, "headers": [{"name": "X-Site", "value": "7"}], "scope": "read"}),
 }
 
@@ -284,7 +348,7 @@ def test_a_stored_secret_does_not_move(move, secret, db):
     before, changes = MOVES[move]
     record = make_connection(**{**before, secret: STORED[secret]})
     moved = apply(reread(record), changes)
-    for save in (moved.save, moved.stay_put, lambda: moved.save(update_fields=list(changes))):
+    for save in (moved.save, moved.refuse_redirected_secrets, lambda: moved.save(update_fields=list(changes))):
         assert is_refused(save)
     assert reread(record).destinations() == record.destinations()
 

@@ -521,7 +521,7 @@ def test_overwriting_keeps_a_secret_only_where_it_belongs(secret, before, after,
     printed = load([record(1, url=after, **exists)], "--on-existing", "overwrite")
     assert exported() == [record(1, url=after, **exists)]
     assert one().reveal(secret) == ("" if moved else "hunter2")
-    assert (f"Connection 1: its address changed, so its {secret} must be entered again." in printed) is moved
+    assert (f"Connection 1: its address or type changed, so its {secret} must be entered again." in printed) is moved
 
 
 @pytest.mark.parametrize("after", ["https://host", "https://other"])
@@ -546,7 +546,7 @@ def test_secrets_that_records_never_tell(load):
     connection.set_secret("private_key", "hunter2")
     connection.save()
     load([record(1, url="sftp://host")], "--on-existing", "overwrite")
-    assert one().reveal("private_key") == "hunter2"
+    assert one().reveal("private_key") == "hunter2\n"
     assert "its private key must be entered again" in load([record(1, url="sftp://other")], "--on-existing", "overwrite")
     assert (one().has_stored("private_key"), one().private_key_exists) == (False, True)
     # The same file again must not make it forget that a key is missing.

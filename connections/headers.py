@@ -1,0 +1,108 @@
+"""The headers that are sent along with every call to another system: public ones, which are shown, and private ones."""
+
+import re
+from collections.abc import Iterable
+from typing import cast
+
+from django.core.exceptions import ValidationError
+
+from connections.kinds import Authentication
+
+Header = dict[str, str]
+
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, a token
+LINE_END = re.compile(r"\r\n|\r|\n")
+# All but the tab: some clients end a header at any of them, and what follows is a header that nobody entered.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+BLANKS = " \t"
+
+# What the client of a call writes itself: where the call goes, where it ends, and what is said to the next hop alone.
+OF_THE_CALL = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect")
+)
+# What a proxy or a server in front of several systems chooses among them by.
+ROUTING = frozenset(("forwarded", "x-forwarded-host", "x-forwarded-server", "x-host", "x-original-host", "x-original-url", "x-rewrite-url"))
+# What always holds a secret.
+CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+
+MALFORMED = "is not of the form Name: value"
+CONTROLLED = "has a control character"
+
+
+def parse_headers(text: str) -> list[Header]:
+    """Read `Name: value` lines. Raises `ValidationError` that names the line's number and shows nothing of it."""
+    headers = []
+    for number, line in enumerate(LINE_END.split(text), start=1):
+        if not line.strip():
+            continue
+        name, colon, value = line.strip(BLANKS).partition(":")
+        header = {"name": name.rstrip(BLANKS), "value": value.strip(BLANKS)}
+        if fault := MALFORMED if not colon else fault_of(header):
+            raise ValidationError(f"Line {number} {fault}.")
+        headers.append(header)
+    return headers
+
+
+def fault_of(header: Header) -> str:
+    if not NAME.fullmatch(header["name"]):
+        return MALFORMED
+    return CONTROLLED if CONTROL.search(header["value"]) else ""
+
+
+def write_headers(headers: Iterable[Header]) -> str:
+    """Return the lines that `parse_headers` reads."""
+    return "\n".join(f"{header['name']}: {header['value']}" for header in headers)
+
+
+def check_shape(headers: object) -> None:
+    """Refuse what is no list of `{"name": …, "value": …}`, and what no client could send. Raises `ValidationError`."""
+    listed = headers if isinstance(headers, list) else [None]
+    for number, header in enumerate(listed, start=1):
+        texts = isinstance(header, dict) and header.keys() == {"name", "value"} and all(isinstance(text, str) for text in header.values())
+        if not texts:
+            raise ValidationError('Takes a list of {"name": "…", "value": "…"}.')
+        if fault := fault_of(header):
+            raise ValidationError(f"Header {number} {fault}.")
+
+
+def header_of(authentication: str, api_key_header: str) -> str:
+    """Return the header that an authentication writes, in lower case; "" if it writes none."""
+    if authentication == Authentication.API_KEY:
+        return api_key_header.lower()
+    return "" if authentication in ("", Authentication.NONE, Authentication.PRIVATE_KEY) else "authorization"
+
+
+def refuse_headers(field: str, headers: object, *, own: str) -> None:
+    """Refuse the extra headers of `field` that no client could send, or that others write: the call, or the authentication.
+
+    `own` is the authentication's, in lower case. Raises `ValidationError` with the field.
+    """
+    try:
+        check_shape(headers)
+        for header in cast(list[Header], headers):
+            refuse_name(header["name"], own=own, private=field == "private_headers")
+    except ValidationError as error:
+        raise ValidationError({field: error}) from error
+
+
+def refuse_name(name: str, *, own: str, private: bool) -> None:
+    """Raise `ValidationError` for a header of others.
+
+    Of the public ones, refuse also what holds a secret; of the private ones, what decides where a call goes, as a change
+    of that could not be seen.
+    """
+    folded = name.lower()
+    if folded in OF_THE_CALL:
+        raise ValidationError(f"{name} is written by the call itself.")
+    if folded == own:
+        raise ValidationError(f"{name} is written by the authentication.")
+    if private and folded in ROUTING:
+        raise ValidationError(f"{name} decides where a call goes, so it belongs to the extra headers, which are shown.")
+    if not private and folded in CREDENTIALS:
+        raise ValidationError(f"{name} holds a secret, so it belongs to the private headers.")
+
+
+def routes_of(headers: Iterable[Header]) -> tuple[tuple[str, str], ...]:
+    """Return those headers that decide where a call goes."""
+    pairs = ((header.get("name", "").lower(), header.get("value", "")) for header in headers)
+    return tuple(pair for pair in pairs if pair[0] in ROUTING or pair[0] == "host")
