@@ -40,14 +40,33 @@ SCHEMES = {
 }
 
 # How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one key.
-USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "loginname"}
-PASSWORD_KEYS = {"password", "pwd", "passwd", "pass", "userpassword", "passwort", "kennwort"}
-# Parts of keys whose values are secrets that have no field of that kind here.
-SECRET_PARTS = ("password", "passwd", "pwd", "passphrase", "secret", "token", "apikey", "accesskey", "accountkey")
+USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "loginname", "logon", "logonid"}
+PASSWORD_KEYS = {"password", "pwd", "pw", "passwd", "pass", "userpassword", "passwort", "kennwort"}
+# Parts of keys whose values are secrets that have no field of that kind here, and what a refusal calls them: the key
+# itself may be a piece of a password that has a `token=` in it. The first that fits counts.
+SECRET_PARTS = {
+    "clientsecret": "a client secret",
+    "apikey": "an API key",
+    "accesstoken": "an access token",
+    "accesskey": "an access key",
+    "accountkey": "an account key",
+    "subscriptionkey": "a subscription key",
+    "sharedkey": "a shared key",
+    "privatekey": "a private key",
+    **dict.fromkeys(("password", "passwd", "pwd"), "a password"),
+    "passphrase": "a passphrase",
+    "passcode": "a passcode",
+    "secret": "a secret",
+    "token": "a token",
+    "signature": "a signature",
+    "credential": "a credential",
+}
+# The same of whole keys.
+SECRET_KEYS = {"sig": "a signature", "sas": "a signature", "auth": "a credential", "jwt": "a token", "bearer": "a token", "key": "a key"}
+SECRET_KEYS |= dict.fromkeys(PASSWORD_KEYS, "a password")
 # Endings of keys that only speak of a secret: `token_type`, `SharedAccessKeyName`.
-ABOUT_SECRETS = ("name", "type", "url", "uri", "endpoint", "expiry", "expires", "length", "timeout")
-SECRET_KEYS = {"sig", "sas", "signature", "credential", "credentials", "privatekey", "sharedkey", "subscriptionkey", "auth"}
-HOST_KEYS = ("server", "datasource", "address", "addr", "networkaddress", "host", "hostname", "hostaddr", "servername")
+ABOUT_SECRETS = ("name", "type", "url", "uri", "endpoint", "expiry", "expires", "length", "timeout", "file", "path")
+HOST_KEYS = ("server", "system", "datasource", "address", "addr", "networkaddress", "host", "hostname", "hostaddr", "servername")
 PORT_KEYS = ("port", "portnumber")
 DATABASE_KEYS = ("database", "initialcatalog", "dbname", "databasename", "servicename", "sid")
 
@@ -74,19 +93,12 @@ class Pair(NamedTuple):
     def is_password(self) -> bool:
         return self.key in PASSWORD_KEYS
 
-    @property
-    def is_secret(self) -> bool:
-        """Whether the value may be a secret of any kind."""
-        named = self.key in SECRET_KEYS or self.is_password or any(part in self.key for part in SECRET_PARTS)
-        return named and bool(self.value) and not self.key.endswith(ABOUT_SECRETS)
-
 
 class Address(NamedTuple):
     """The parts of an address. `host` holds the port or SQL Server instance too, as it is written.
 
     `text` is the address without user name and password; `rest` is what else it says: path and parameters, or the whole
-    list. `fault` says why it cannot be stored; it is empty for one that can, and never holds anything of the address but
-    the name of a key.
+    list. `fault` says why it cannot be stored; it is empty for one that can, and never holds anything of the address.
     """
 
     text: str
@@ -162,13 +174,21 @@ def find_fault(address: Address) -> str:
         return INVISIBLE
     if "@" in address.host:
         return IN_AUTHORITY
-    keys = KEY.findall(address.text) + KEY.findall(decoded(address.text))
-    key = next((key for key in keys if Pair("", folded(key), "x").is_secret), "")
-    return f"holds a secret, {key}; enter it as one" if key else ""
+    keys = KEY.findall(decoded(address.text)) + KEY.findall(address.text)
+    secret = next(filter(None, map(secret_of, keys)), "")
+    return f"holds {secret}; secrets have fields of their own" if secret else ""
 
 
 # Any key with a value, wherever it stands: what no grammar takes out is refused by this.
-KEY = re.compile(r"(?<![\w.\-])([\w.\-]+) ?= ?(?=\S)")
+KEY = re.compile(r"(?<![\w.\-])([\w.\-]+)\]? ?= ?(?=\S)")
+
+
+def secret_of(key: str) -> str:
+    """Return what kind of secret a key's value is, with its article; "" if it is none."""
+    key = folded(key)
+    if key.endswith(ABOUT_SECRETS):
+        return ""
+    return SECRET_KEYS.get(key) or next((kind for part, kind in SECRET_PARTS.items() if part in key), "")
 
 
 def folded(key: str) -> str:

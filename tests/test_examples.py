@@ -16,7 +16,7 @@ from connections.models import App, Connection, Integration
 from connections.rotation import rotate
 from logs.models import ConnectionLog
 from tests.conftest import make_user
-from tests.connections.test_transfer import record
+from tests.connections.records import record
 from tests.pages import browser, change, filled, make_superuser
 from workitems.demo import load_demo as load_work_items
 from workitems.models import Bug, Item, Link, Organization

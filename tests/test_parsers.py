@@ -286,7 +286,7 @@ def test_a_line_of_the_log_takes_no_more_time_than_it_is_longer(unit):
 # The same as the patterns that were too dear
 
 NAMED_OPERATOR = re.compile(r"(.*?)(\[[^\]]*\])", re.DOTALL)
-HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\r\n\0]*?)[ \t]*")
+HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\x00-\x08\x0a-\x1f]*?)[ \t]*")
 
 
 @pytest.mark.any_database
@@ -299,7 +299,7 @@ def test_an_operator_is_split_from_its_name_as_the_pattern_did(spelling):
 @pytest.mark.any_database
 @given(st.text("ab: \t\0\x0b\xa0é", max_size=12))
 def test_a_header_is_read_as_the_pattern_did(text):
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip(" \t") for line in text.split("\n") if line.strip()]
     matches = [HEADER.fullmatch(line) for line in lines]
     if None in matches:
         with pytest.raises(ValidationError):

@@ -18,7 +18,7 @@ from connections.names import fill_name_keys, name_key
 from connections.transfer import import_records
 from itempath.bulk import refresh_statistics
 from tests.conftest import ROOT
-from tests.connections.test_transfer import record
+from tests.connections.records import record
 from tests.pages import make_connection
 
 SAME = [

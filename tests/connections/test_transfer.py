@@ -3,11 +3,9 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import time_machine
-from auditlog.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
@@ -16,46 +14,9 @@ from connections.demo import load_demo
 from connections.kinds import Authentication, ConnectionType
 from connections.models import App, Connection, Integration
 from logs.models import ConnectionLog
+from tests.connections.records import Record, everything, export, exported, log, one, record, write
 
 SEED = json.loads((Path(__file__).parents[1] / "data/seed.json").read_text("utf-8"))
-MODELS: tuple[Any, ...] = (App, Connection, Integration, ConnectionLog, LogEntry)
-Record = dict[str, Any]
-
-
-def log(id: int, /, **fields: Any) -> Record:
-    return {
-        "id": id,
-        "creationDate": "2026-05-07T13:30:00.603010",
-        "status": 1,
-        "description": "Connection test complete",
-        "error": None,
-        "appId": None,
-        "integrationId": None,
-        "workflowId": None,
-        "taskId": None,
-        "time": 0.42,
-    } | fields
-
-
-def record(id: int, /, **fields: Any) -> Record:
-    return {
-        "id": id,
-        "appId": None,
-        "name": f"Connection {id}",
-        "url": "https://api.example.com",
-        "passwordExists": False,
-        "tokenExists": False,
-        "isTestable": True,
-        "authentication": "No Authentication",
-        "type": "REST",
-        "username": "",
-        "status": 0,
-        "latestConnection": None,
-        "creationDate": "2026-05-01T10:12:45.000000",
-        "latestLog": None,
-        "integrationCount": 0,
-        "lastCheck": None,
-    } | fields
 
 
 TEXTS = [
@@ -103,58 +64,6 @@ def shapes() -> list[Record]:
         {"authentication": ""},
     ]
     return [record(number * 3 + 1, **values) for number, values in enumerate(fields)] + [record(10**12)]
-
-
-def write(file: Path, content: object) -> Path:
-    file.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
-    return file
-
-
-@pytest.fixture
-def load(tmp_path, db):
-    """Import records by the command; return what it printed."""
-
-    def run(content: object, *options: str) -> str:
-        out = io.StringIO()
-        call_command("import_connections", str(write(tmp_path / "connections.json", content)), *options, stdout=out)
-        return out.getvalue()
-
-    return run
-
-
-@pytest.fixture
-def refuse(load):
-    """Import what is refused; return the sentences, and see that nothing was changed."""
-
-    def run(content: object, *options: str) -> str:
-        before = everything()
-        with pytest.raises(CommandError) as refusal:
-            load(content, *options)
-        assert everything() == before
-        *faults, last = str(refusal.value).splitlines()
-        assert last == "Nothing was imported."
-        assert faults
-        return "\n".join(faults)
-
-    return run
-
-
-def everything() -> list[list[Record]]:
-    return [list(model.objects.order_by("pk").values()) for model in MODELS]
-
-
-def export() -> str:
-    out = io.StringIO()
-    call_command("export_connections", stdout=out)
-    return out.getvalue()
-
-
-def exported() -> Any:
-    return json.loads(export())
-
-
-def one(id: int = 1) -> Connection:
-    return Connection.objects.get(pk=id)
 
 
 def test_the_seed_comes_out_equal(load, api):

@@ -1,0 +1,147 @@
+"""Addresses as people paste them, through every door: none shows a secret, none comes apart."""
+
+from html import unescape
+from typing import Any, NamedTuple
+
+import pytest
+
+from connections.models import Connection
+from tests.canaries import found, whole_answer, whole_database
+from tests.connections.records import exported, one, record
+from tests.pages import CONNECTIONS, change, errors_of, filled, make_connection, manager_browser, reread
+
+CANARY = "Tr1cky"
+
+
+class Taken(NamedTuple):
+    """What an import makes of an address: what everyone reads, and the credentials that were in it."""
+
+    url: str
+    username: str = ""
+    password: str = ""
+
+
+TAKEN = {
+    "Server=tcp:erp01.example.com,1433;User ID=sa;Password=Tr1@cky;Encrypt=True": Taken(
+        "Server=tcp:erp01.example.com,1433;Encrypt=True", "sa", "Tr1@cky"
+    ),
+    "jdbc:sqlserver://erp01;databaseName=wms;user=sa;password=p@ss;": Taken("jdbc:sqlserver://erp01;databaseName=wms;", "sa", "p@ss"),
+    "Driver={ODBC Driver 18 for SQL Server};Server=erp01;UID=sa;PWD={a@b};": Taken(
+        "Driver={ODBC Driver 18 for SQL Server};Server=erp01", "sa", "a@b"
+    ),
+    "Driver={IBM i Access ODBC Driver};System=as400;UserID=sa;Password={a;b}}c}": Taken(
+        "Driver={IBM i Access ODBC Driver};System=as400", "sa", "a;b}c"
+    ),
+    "DATABASE=wms;HOSTNAME=db2;PORT=50000;PROTOCOL=TCPIP;UID=sa;PWD=Tr1cky;": Taken(
+        "DATABASE=wms;HOSTNAME=db2;PORT=50000;PROTOCOL=TCPIP", "sa", "Tr1cky"
+    ),
+    "jdbc:db2://db2:50000/wms:user=sa;password=Tr1cky;": Taken("jdbc:db2://db2:50000/wms", "sa", "Tr1cky"),
+    "host=db user=me password='Tr1 cky' dbname=wms": Taken("host=db dbname=wms", "me", "Tr1 cky"),
+    "postgresql://db.example.com/wms?user=me&password=Tr1cky": Taken("postgresql://db.example.com/wms", "me", "Tr1cky"),
+    "jdbc:mysql://db/wms?useSSL=true&PASSWORD=Tr1cky&User=me": Taken("jdbc:mysql://db/wms?useSSL=true", "me", "Tr1cky"),
+    "http://me:p/w@rd@host/a": Taken("http://host/a", "me", "p/w@rd"),
+    "mysql://user:/Tr1cky@host/db": Taken("mysql://host/db", "user", "/Tr1cky"),
+    "\u200bhttps://me:Tr1cky@host/": Taken("https://host/", "me", "Tr1cky"),
+    "\ufeff https://me:Tr1cky@host/\u00a0": Taken("https://host/", "me", "Tr1cky"),
+    'scott/"t@iger"@ora:1521/svc': Taken("ora:1521/svc", "scott", "t@iger"),
+    "jdbc:oracle:thin:scott/Tr1cky@//ora:1521/svc": Taken("jdbc:oracle:thin:@//ora:1521/svc", "scott", "Tr1cky"),
+    "(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=wms)(USER=me)(PASSWORD=Tr1cky)))": Taken(
+        "(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=wms)))", "me", "Tr1cky"
+    ),
+    "https://me:caf%E9@host/": Taken("https://host/", "me", "café"),
+    "https://me:p%40w%2F%C3%A9@host/": Taken("https://host/", "me", "p@w/é"),
+    "amqp://me:Tr1cky@mq1:5672,mq2:5672/v": Taken("amqp://mq1:5672,mq2:5672/v", "me", "Tr1cky"),
+    "sftp://me@host/in": Taken("sftp://host/in", "me"),
+}
+REFUSED = {
+    "http://https://me:Tr1cky@host/": "has two schemes",
+    "https://idp.example.com/token?client_secret=Tr1cky": "holds a client secret",
+    "https://api.example.com/health?api_key=Tr1cky": "holds an API key",
+    "https://api.example.com/?a=b&Access-Token=Tr1cky": "holds an access token",
+    "https://api.example.com/?auth%5Btoken%5D=Tr1cky": "holds a token",
+    "https://api.example.com/?x%26api%5Fkey%3DTr1cky": "holds an API key",
+    "https://api.example.com/#token=Tr1cky": "holds a token",
+    "https://store.example.com/in?sv=2022&sig=Tr1cky%3D": "holds a signature",
+    "Endpoint=sb://bus.example.com/;SharedAccessKeyName=all;SharedAccessKey=Tr1cky=": "holds an access key",
+    "DefaultEndpointsProtocol=https;AccountName=wms;AccountKey=Tr1cky==": "holds an account key",
+    "Server=erp01;User ID=sa;Password=Tr1;cky": "has a part without a key beside a password",
+    "https://me\u202e:Tr1cky@host/a\u200bb": "has an invisible character",
+    "smb://domain;me:Tr1cky@host/share": "has an @",
+    "ldap://host/ou=me@Tr1cky": "has an @",
+}
+STAYS = [
+    *("", "erp01", "ERP01\\SQLEXPRESS", "ERP01\\WMS,1433", "//scan:1521/svc", "ora:1521/svc", "mq1:5672,mq2:5672", "amqp://mq1,mq2/v"),
+    *("fe80::1%eth0", "http://[fe80::1%25eth0]:8080/", "[2001:db8::1]:502", "\\\\files\\in", "C:\\data\\orders.mdb", "/srv/in"),
+    "(DESCRIPTION=(ADDRESS_LIST=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521)))(CONNECT_DATA=(SERVICE_NAME=svc)))",
+    "jdbc:oracle:thin:@(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521))(CONNECT_DATA=(SERVICE_NAME=svc)))",
+    "Server=erp01;Database=wms;Trusted_Connection=True;Encrypt=True",
+    *("https://example.com/@me?mail=a@b.example", "https://host/?next=/a=b&token_type=bearer", "jdbc:mysql://(host=h,port=3306)/db"),
+]
+
+SECRET_FREE = {written: Taken(written) for written in STAYS}
+
+
+@pytest.mark.parametrize("written", TAKEN | SECRET_FREE)
+def test_an_import_takes_credentials_out(written, load):
+    taken = (TAKEN | SECRET_FREE)[written]
+    load([record(1, url=written)])
+    assert Taken(one().url, one().username, one().reveal("password")) == taken
+
+
+@pytest.mark.parametrize("written", TAKEN | SECRET_FREE)
+def test_what_was_exported_and_imported_stays(written, load):
+    load([record(1, url=written)])
+    before, stored = exported(), Connection.objects.values().get()
+    load(before, "--on-existing", "overwrite")
+    after = Connection.objects.values().get()
+    assert exported() == before
+    assert {name for name in after if after[name] != stored[name]} <= {"version"}
+
+
+@pytest.mark.parametrize("written", REFUSED)
+def test_an_import_says_where_it_met_what_it_refuses(written, refuse, db):
+    sentence = refuse([record(1), record(2, url=written)])
+    assert f"Record 1 (counted from 0): url: Value error, {REFUSED[written]}" in sentence
+    assert CANARY not in sentence
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["url", "token_url", "test_endpoint"])
+@pytest.mark.parametrize("written", [*TAKEN, *REFUSED])
+def test_a_form_says_at_which_field_it_refuses_credentials(written, field, db):
+    client, stored = manager_browser(), make_connection()
+    for answer in (change(client, stored, **{field: written}), add(client, **{field: written})):
+        assert answer.status_code == 200
+        assert list(answer.context["adminform"].form.errors) == [field]
+        assert not any(secret in errors_of(answer) for secret in secrets_of(written))
+    assert getattr(reread(stored), field) == getattr(stored, field)
+    assert Connection.objects.count() == 1
+
+
+@pytest.mark.parametrize("written", STAYS)
+def test_a_form_takes_what_holds_no_credentials(written, db):
+    stored = make_connection()
+    assert change(manager_browser(), stored, url=written).status_code == 302
+    assert reread(stored).url == written
+
+
+@pytest.mark.parametrize("written", TAKEN)
+def test_no_reader_finds_what_was_pasted(written, load, api):
+    load([record(1, url=written)])
+    password = TAKEN[written].password
+    answers = [api.get(path) for path in ("/api/connections", "/api/connections/1")]
+    client = manager_browser()
+    pages = [client.get(path) for path in (CONNECTIONS, f"{CONNECTIONS}1/change/", f"{CONNECTIONS}1/history/")]
+    for text in (*map(whole_answer, answers + pages), whole_database()):
+        assert not password or password not in unescape(text)
+        assert found(text, CANARY) == []
+
+
+def add(client: Any, **changes: Any) -> Any:
+    path = f"{CONNECTIONS}add/"
+    return client.post(path, filled(client.get(path), **{"name": "new", "type": "REST", "url": "", **changes}))
+
+
+def secrets_of(written: str) -> list[str]:
+    taken = TAKEN.get(written, Taken(""))
+    return [CANARY, *filter(None, [taken.password])]
