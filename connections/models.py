@@ -15,7 +15,7 @@ from connections.destinations import DESTINATION_FIELDS, Destination, destinatio
 from connections.headers import header_of, parse_headers, refuse_headers
 from connections.kinds import Authentication, ConnectionType
 from connections.names import name_key
-from connections.sealing import keyring
+from connections.sealing import Unreadable, keyring
 from connections.secrets import SECRETS, SecretHolder, is_whole
 from connections.versions import next_version
 from itempath.bulk import insert, insert_instances, overwrite
@@ -278,6 +278,16 @@ class Connection(SecretHolder):
             refuse_headers("api_key_header", [{"name": self.api_key_header, "value": ""}], own="")
         if self.entered.get("private_headers"):
             refuse_headers("private_headers", parse_headers(self.reveal("private_headers")), own=own)
+        elif own and own in self.private_header_names():
+            raise ValidationError({"private_headers": f"There is {own} among them, which the authentication writes."})
+
+    def private_header_names(self) -> set[str]:
+        """Return the names of the stored private headers, in lower case; none if they do not open."""
+        try:
+            lines = self.reveal("private_headers").splitlines()
+        except Unreadable:
+            return set()
+        return {line.partition(":")[0].strip().lower() for line in lines}
 
     @transaction.atomic
     def check_name(self) -> None:

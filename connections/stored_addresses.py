@@ -1,0 +1,86 @@
+"""What an upgrade does with addresses that were stored before their grammar was known: their passwords were shown."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from connections.addresses import Address, parse_address, parse_endpoint
+from connections.sealing import keyring
+from connections.versions import next_version
+from itempath.scrubbing import forget, remember
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1000
+PARSERS: dict[str, Callable[[str], Address]] = {"url": parse_address, "token_url": parse_address, "test_endpoint": parse_endpoint}
+REMOVED = "(removed: it may hold a secret)"
+
+
+def take_credentials_out(apps: Any, using: str) -> None:
+    """Put the user names and passwords that stand in stored addresses where they belong, also in the record of changes.
+
+    An address that is read in no way stays as it is, as a connection without one is of no use, and is named in the log.
+    `apps` are the models as of the migration.
+    """
+    version = next_version(using)
+    for connection in suspects(apps.get_model("connections", "Connection"), using):
+        take_from(connection, version)
+        forget()
+    conceal_changes(apps, using)
+
+
+def suspects(model: Any, using: str) -> Iterator[Any]:
+    """Yield the connections whose addresses may hold more than a place, by id, a batch at a time."""
+    suspect = Q()
+    for field in PARSERS:
+        suspect |= Q(**{f"{field}__contains": "@"}) | Q(**{f"{field}__contains": "="})
+    last, rows = 0, model._base_manager.using(using).filter(suspect).order_by("pk")
+    while batch := list(rows.filter(pk__gt=last)[:BATCH]):
+        yield from batch
+        last = batch[-1].pk
+
+
+def take_from(connection: Any, version: int) -> None:
+    """Store a connection's address without its credentials; what the connection has of its own is kept."""
+    faulty = [field for field, parse in PARSERS.items() if parse(getattr(connection, field)).refusal]
+    address = parse_address(connection.url)
+    if "url" in faulty and not address.fault:
+        faulty.remove("url")
+        move_credentials(connection, address, version)
+    for field in faulty:
+        logger.warning("Connection %s: its %s may hold a secret, which every reader sees. Enter it anew.", connection.pk, field)
+
+
+def move_credentials(connection: Any, address: Address, version: int) -> None:
+    remember(address.password)
+    connection.url, connection.version = address.text, version
+    connection.username = connection.username or address.username[:255]
+    if address.password and not connection.password_sealed:
+        connection.password_sealed = keyring().seal(address.password, f"connection:{connection.uid}:password")
+        connection.password_exists, connection.password_stored_at = True, timezone.now()
+    connection.save(update_fields=["url", "version", "username", "password_sealed", "password_exists", "password_stored_at"])
+    logger.warning("Connection %s: user name and password were taken out of its address.", connection.pk)
+
+
+def conceal_changes(apps: Any, using: str) -> None:
+    """Take the credentials of addresses out of the record of changes, also of connections that are no more."""
+    entries = apps.get_model("auditlog", "LogEntry")._base_manager.using(using)
+    kinds = {"content_type__app_label": "connections", "content_type__model": "connection"}
+    for pk, changes in entries.filter(**kinds).values_list("pk", "changes").iterator(BATCH):
+        concealed = {field: conceal(field, values) for field, values in (changes or {}).items()}
+        if concealed != (changes or {}):
+            entries.filter(pk=pk).update(changes=concealed)
+
+
+def conceal(field: str, values: Any) -> Any:
+    """Return the texts before and after a change of `field` without a secret."""
+    if field not in PARSERS or not isinstance(values, list):
+        return values
+    return [shown(PARSERS[field](text)) if isinstance(text, str) and ("@" in text or "=" in text) else text for text in values]
+
+
+def shown(address: Address) -> str:
+    return REMOVED if address.fault else address.text

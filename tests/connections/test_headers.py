@@ -1,0 +1,126 @@
+"""Extra headers: what no client can send, and what the call or its authentication writes, is refused at its field."""
+
+import base64
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from connections.headers import OF_THE_CALL, ROUTING
+from connections.kinds import Authentication
+from connections.models import Connection
+from tests.pages import change, errors_of, make_connection, manager_browser, reread
+
+CANARY = "Tr1cky"
+FIELDS = {"headers": "headers", "private_headers": "new_private_headers"}
+NO_CLIENT_SENDS = {
+    "X Key: Tr1cky": "is not of the form",
+    "X-Kéy: Tr1cky": "is not of the form",
+    "X-Key[]: Tr1cky": "is not of the form",
+    "X-Key;: Tr1cky": "is not of the form",
+    '"X-Key": Tr1cky': "is not of the form",
+    ": Tr1cky": "is not of the form",
+    "Tr1cky": "is not of the form",
+    "X-Key: Tr1\x0bcky": "has a control character",
+    "X-Key: Tr1\x85cky": "has a control character",
+    "X-Key: Tr1\u2028cky": "has a control character",
+    "X-Key: Tr1\x7fcky": "has a control character",
+}
+WRITTEN_BY_THE_CALL = [spelling for name in sorted(OF_THE_CALL) for spelling in (name, name.title(), name.upper())]
+OWN = {
+    Authentication.BASIC: "Authorization",
+    Authentication.BEARER: "authorization",
+    Authentication.DIGEST: "AUTHORIZATION",
+    Authentication.HMAC: "Authorization",
+    Authentication.OAUTH2: "Authorization",
+    Authentication.API_KEY: "x-API-key",
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("line", NO_CLIENT_SENDS)
+def test_what_no_client_can_send_is_refused(line, field, db):
+    client, record = manager_browser(), make_connection()
+    answer = change(client, record, **{FIELDS[field]: f"X-Good: 1\n{line}"})
+    assert list(answer.context["adminform"].form.errors) == [FIELDS[field]]
+    assert f"Line 2 {NO_CLIENT_SENDS[line]}" in errors_of(answer)
+    assert CANARY not in errors_of(answer)
+    assert (reread(record).headers, reread(record).has_stored("private_headers")) == ([], False)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("name", WRITTEN_BY_THE_CALL)
+def test_headers_of_the_call_are_refused(name, field, db):
+    answer = change(manager_browser(), make_connection(), **{FIELDS[field]: f"{name}: evil.example.com"})
+    assert list(answer.context["adminform"].form.errors) == [FIELDS[field]]
+    assert f"{name} is written by the call itself." in errors_of(answer)
+    assert not Connection.objects.exclude(headers=[]).exists()
+
+
+@pytest.mark.parametrize("authentication", OWN)
+def test_the_authentications_own_header_is_refused(authentication, db):
+    client, record = manager_browser(), make_connection()
+    sent = {"authentication": authentication, "api_key_header": "X-API-Key"}
+    answer = change(client, record, **sent, new_private_headers=f"{OWN[authentication]}: {CANARY}")
+    assert list(answer.context["adminform"].form.errors) == ["new_private_headers"]
+    assert f"{OWN[authentication]} is written by the authentication." in errors_of(answer)
+    assert CANARY not in errors_of(answer)
+
+
+@pytest.mark.parametrize("authentication", OWN)
+def test_an_authentication_does_not_take_over_a_stored_header(authentication, db):
+    """The header came first, with no authentication beside it."""
+    client, record = manager_browser(), make_connection(private_headers=f"{OWN[authentication]}: {CANARY}")
+    answer = change(client, record, authentication=authentication, api_key_header="X-API-Key")
+    assert list(answer.context["adminform"].form.errors) == ["new_private_headers"]
+    assert "which the authentication writes" in errors_of(answer)
+    cleared = {"authentication": authentication, "api_key_header": "X-API-Key", "clear_private_headers": "on"}
+    assert change(client, record, **cleared).status_code == 302
+
+
+def test_private_headers_that_do_not_open_keep_nobody_from_an_edit(db, settings):
+    record = make_connection(authentication="Bearer Token", private_headers=f"X-Key: {CANARY}")
+    settings.CONNECTION_SECRET_KEYS = [base64.urlsafe_b64encode(bytes(32)).decode()]
+    assert change(manager_browser(), record, name="renamed").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["Authorization", "proxy-authorization", "COOKIE"])
+def test_a_header_that_always_holds_a_secret_is_private(name, db):
+    client, record = manager_browser(), make_connection()
+    assert "belongs to the private headers" in errors_of(change(client, record, headers=f"{name}: {CANARY}"))
+    assert change(client, record, new_private_headers=f"{name}: {CANARY}").status_code == 302
+    assert reread(record).reveal("private_headers") == f"{name}: {CANARY}"
+
+
+@pytest.mark.parametrize("name", sorted(ROUTING))
+def test_a_header_that_decides_where_a_call_goes_is_shown(name, db):
+    client, record = manager_browser(), make_connection()
+    refusal = errors_of(change(client, record, new_private_headers=f"{name}: erp.example.com"))
+    assert "belongs to the extra headers, which are shown" in refusal
+    assert change(client, record, headers=f"{name}: erp.example.com").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["X Key", "X-Kéy", "Host", "content-length", "X-Key:", "X-Key\n"])
+def test_the_header_of_an_api_key_is_one(name, db):
+    answer = change(manager_browser(), make_connection(), authentication="API Key", api_key_header=name, new_token=CANARY)
+    if name == "X-Key\n":
+        assert answer.status_code == 302  # a form leaves out what comes along with a paste
+    else:
+        assert list(answer.context["adminform"].form.errors) == ["api_key_header"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *("X-Site: 7", {"X-Site": "7"}, ["X-Site: 7"], [{"name": "X-Site"}], [{"name": "X-Site", "value": 7}], None, [None], 7),
+        *(
+            [{"name": "X-Site", "value": "7", "more": ""}],
+            [{"name": "X Site", "value": "7"}],
+            [{"name": "X-Site", "value": "7\r\nHost: x"}],
+        ),
+    ],
+)
+def test_programs_meet_the_same_refusals(headers, db):
+    record = Connection(name="new", type="REST", headers=headers)
+    with pytest.raises(ValidationError) as refusal:
+        record.full_clean()
+    assert list(refusal.value.message_dict) == ["headers"]
