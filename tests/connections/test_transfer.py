@@ -433,6 +433,17 @@ def test_overwriting_keeps_a_secret_only_where_it_belongs(secret, before, after,
     assert (f"Connection 1: its address or type changed, so its {secret} must be entered again." in printed) is moved
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "moved"),
+    [*(("REST", "GraphQL", False), ("REST", "REST", False)), *(("REST", "FTP", True), ("MSSQL", "REST", True), ("MSSQL", "MySQL", True))],
+)
+def test_overwriting_keeps_a_secret_only_with_its_protocol(before, after, moved, load):
+    load([record(1, url="https://host", type=before, password="hunter2")])
+    printed = load([record(1, url="https://host", type=after, passwordExists=True)], "--on-existing", "overwrite")
+    assert (one().type, one().reveal("password")) == (after, "" if moved else "hunter2")
+    assert ("its address or type changed, so its password must be entered again" in printed) is moved
+
+
 @pytest.mark.parametrize("after", ["https://host", "https://other"])
 @pytest.mark.parametrize("secret", ["password", "token"])
 def test_overwriting_with_no_secret_clears_it(secret, after, load):
