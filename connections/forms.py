@@ -62,6 +62,10 @@ class ConnectionForm(forms.ModelForm[Connection]):
             *("name", "app", "type", "authentication", "url", "username", "database_name", "test_endpoint"),
             *("headers", "api_key_header", "token_url", "scope", "timeout", "verify_certificate"),
         )
+        help_texts = {
+            "url": "Everyone here sees it. User name and password have fields of their own.",
+            "test_endpoint": "Begins with / or ? and is appended to the address; or a whole URL.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
