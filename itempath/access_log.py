@@ -11,6 +11,8 @@ from accounts.limits import credential_of
 logger = logging.getLogger(__name__)
 
 HEALTH = ("/healthz", "/readyz")
+# Names of arguments, percent-encoded and bounded, and whether there was a body: no values.
+IGNORED = {"ignored_parameters": "X-Ignored-Parameters", "ignored_body": "X-Ignored-Body"}
 
 
 class AccessLogMiddleware:
@@ -24,15 +26,17 @@ class AccessLogMiddleware:
         response = self.get_response(request)
         if logger.isEnabledFor(logging.INFO) and request.path_info not in HEALTH:
             milliseconds = round((time.perf_counter() - start) * 1000, 1)
-            logger.info("request", extra=describe(request, response.status_code) | {"milliseconds": milliseconds})
+            logger.info("request", extra=describe(request, response) | {"milliseconds": milliseconds})
         return response
 
 
-def describe(request: HttpRequest, status: int) -> dict[str, object]:
-    return {
+def describe(request: HttpRequest, response: HttpResponse) -> dict[str, object]:
+    """Return the fields of a line; what the call sent and nothing read is named as its answer names it."""
+    ignored = {field: response[header] for field, header in IGNORED.items() if header in response}
+    return ignored | {
         "method": request.method,
         "path": request.path_info,
-        "status": status,
+        "status": response.status_code,
         "credential": who(request),
         "address": request.META.get("REMOTE_ADDR"),
     }

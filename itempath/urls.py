@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from accounts.urls import urlpatterns as account_urls
 from connections.urls import urlpatterns as connection_urls
 from itempath.api.description import DescriptionView
-from itempath.api.handlers import UnknownPath
+from itempath.api.handlers import ApiRoot, UnknownPath
 from workitems.urls import urlpatterns as work_item_urls
 
 
@@ -16,11 +16,14 @@ def unknown_page(request: HttpRequest) -> HttpResponse:
 
 
 description_urls = [
+    re_path(r"^$", ApiRoot.as_view(), name="api"),
     re_path(r"^schema/?$", DescriptionView.as_view(), name="schema"),
     re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("api", ApiRoot.as_view()),
     path("api/", include([*connection_urls, *work_item_urls, *account_urls, *description_urls, re_path(r"", UnknownPath.as_view())])),
     path("admin/", RedirectView.as_view(pattern_name="admin:connections_connection_changelist")),
     # Django's own pattern for these has two open ends, and looks for them in a time that grows with the path's square.

@@ -11,9 +11,11 @@ from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 
 from itempath.api.errors import Unprocessable
+from itempath.api.spelling import correct, known_name
 
 MAX_ARGUMENTS = 1000
 MAX_BODY = 65_536  # bytes; a larger body is ignored like any other that is no JSON object
+TOO_LARGE = b"\0"  # stands for one, and is no JSON either
 STRICT = re.compile(r'(?:^|[,;])\s*handling\s*=\s*"?strict"?\s*(?:[,;]|$)', re.IGNORECASE)
 
 
@@ -33,6 +35,8 @@ class Argument(NamedTuple):
 
 def argument(spelling: str, text: str) -> Argument:
     name, operator = split_operator(spelling)
+    if not operator[1:-1].isalpha():  # `type[]` and `id[0]` are no operators, and no names
+        name, operator = spelling, ""
     return Argument(spelling, name.lower(), operator, text)
 
 
@@ -50,13 +54,14 @@ class Arguments:
     `check` then names every fault at once.
     """
 
-    def __init__(self, pairs: Iterable[Argument], *, strict: bool = False) -> None:
+    def __init__(self, pairs: Iterable[Argument], *, strict: bool = False, ignores_body: bool = False) -> None:
         self.pairs = list(pairs)
         self.named: dict[str, list[Argument]] = {}
         for pair in self.pairs:
             self.named.setdefault(pair.name, []).append(pair)
         self.strict = strict
-        self.known: set[str] = set()
+        self.ignores_body = ignores_body
+        self.known: dict[str, str] = {}  # by their folded names
         self.faults: dict[str, dict[str, str]] = {}
 
     @classmethod
@@ -65,19 +70,20 @@ class Arguments:
         query_string, content, preference = sent(request._request)
         query = query_arguments(query_string)
         named = {pair.name for pair in query}
-        body = [pair for pair in body_arguments(content) if pair.name not in named]
+        read = body_arguments(content)
+        body = [pair for pair in read or () if pair.name not in named]
         if len(query) + len(body) > MAX_ARGUMENTS:
             raise ParseError(f"More than {MAX_ARGUMENTS} arguments.")
-        return cls(query + body, strict=bool(STRICT.search(preference)))
+        return cls(query + body, strict=bool(STRICT.search(preference)), ignores_body=bool(content) and read is None)
 
     def take(self, name: str) -> list[Argument]:
         """Return every argument called `name`, in any letter case, and count the name as understood."""
         folded = name.lower()
-        self.known.add(folded)
+        self.known[folded] = name
         return self.named.get(folded, [])
 
     def take_control(self, name: str) -> list[Argument]:
-        """As `take`, for an argument that has no operators: `page[gt]` is an unknown name."""
+        """As `take`, for an argument that has no operators: `page[gt]` is misspelt."""
         return [pair for pair in self.take(name) if not pair.operator]
 
     def refuse(self, pair: Argument, message: str) -> None:
@@ -92,13 +98,21 @@ class Arguments:
         return pair.name in self.known and not (pair.operator and pair.name in CONTROLS)
 
     def check(self) -> None:
-        """Raise `Unprocessable` (422) if anything was refused, or ignored where the client asked for strict handling."""
-        if self.strict:
-            for pair in self.pairs:
-                if not self.is_known(pair):
-                    self.refuse(pair, "Is not an argument of this call.")
+        """Raise `Unprocessable` (422) if anything was refused or misspelt, or ignored where the client asked for strict handling."""
+        for pair in self.pairs:
+            if not self.is_known(pair):
+                self.check_unknown(pair)
+        if self.strict and self.ignores_body:
+            self.faults["body"] = {"body": f"Is not read: it is no JSON object of at most {MAX_BODY} bytes."}
         if self.faults:
             raise Unprocessable([{name: {"message": text} for name, text in fault.items()} for fault in self.faults.values()])
+
+    def check_unknown(self, pair: Argument) -> None:
+        """Refuse a name that begins with a known one; any other only if the client asked for strict handling."""
+        if name := known_name(pair.spelling, self.known):
+            self.refuse(pair, correct(pair.spelling, name, is_control=name.lower() in CONTROLS))
+        elif self.strict:
+            self.refuse(pair, "Is not an argument of this call.")
 
     def query(self, **changes: str) -> str:
         """Return the arguments as a query string, with those in `changes` replaced."""
@@ -106,7 +120,7 @@ class Arguments:
         return urlencode(kept + list(changes.items()))
 
 
-CONTROLS = frozenset({"page", "limit", "orderby", "countonly"})
+CONTROLS = frozenset({"page", "limit", "offset", "orderby", "countonly"})
 
 
 def query_arguments(query_string: str) -> list[Argument]:
@@ -123,18 +137,18 @@ def query_arguments(query_string: str) -> list[Argument]:
 def sent(request: HttpRequest) -> tuple[str, bytes, str]:
     """Return all that the arguments of a call are read from: the query string, a body that is not too large, a preference."""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
-    body = request.body if 0 < length <= MAX_BODY else b""
+    body = b"" if length <= 0 else request.body if length <= MAX_BODY else TOO_LARGE
     return request.META.get("QUERY_STRING", ""), body, request.META.get("HTTP_PREFER", "")
 
 
-def body_arguments(content: bytes) -> list[Argument]:
-    """Return the arguments of a body that is a JSON object; any other body has none."""
+def body_arguments(content: bytes) -> list[Argument] | None:
+    """Return the arguments of a body that is a JSON object; `None` for any other body, which is not read."""
     try:
         # Numbers stay as they are written: 400 digits are a text like any other until a filter reads them.
         body = json.loads(content, parse_int=str, parse_float=str, parse_constant=no_json)
     except (ValueError, RecursionError):
-        return []
-    return list(body_pairs(body)) if isinstance(body, dict) else []
+        return None
+    return list(body_pairs(body)) if isinstance(body, dict) else None
 
 
 def body_pairs(body: dict[str, Any]) -> Iterator[Argument]:

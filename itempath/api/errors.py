@@ -5,6 +5,8 @@ from typing import Any
 from rest_framework.exceptions import APIException
 
 Fault = dict[str, dict[str, str]]
+# Of what a message repeats: the rest of the faults is in `errors`, the rest of a name in the call.
+MOST_FAULTS, MOST_LETTERS = 10, 40
 RETRY_AFTER = 5  # seconds, for a database that is away
 
 
@@ -15,9 +17,19 @@ class Unprocessable(APIException):
     default_code = "unprocessable"
 
     def __init__(self, faults: list[Fault]) -> None:
-        names = [name for fault in faults for name in fault]
-        super().__init__(f"{', '.join(names)}: {'this' if len(names) == 1 else 'these'} cannot be used.")
+        super().__init__(summarize(faults))
         self.faults = faults
+
+
+def summarize(faults: list[Fault]) -> str:
+    """Say in a message what is wrong: it is all that most clients log."""
+    sentences = [f"{shorten(name)}: {said['message']}" for fault in faults for name, said in fault.items()]
+    more = len(sentences) - MOST_FAULTS
+    return " ".join(sentences[:MOST_FAULTS] + [f"And {more} more."] * (more > 0))
+
+
+def shorten(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[:MOST_LETTERS]}..."
 
 
 class PayloadTooLarge(APIException):

@@ -8,8 +8,9 @@ from django.contrib.admin.exceptions import DisallowedModelAdminLookup, Disallow
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.log import log_response
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotAuthenticated, NotFound, UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -21,6 +22,12 @@ from itempath.middleware import request_id
 from itempath.outages import find_outage, give_up_connection, is_outage
 
 logger = logging.getLogger(__name__)
+
+# In place of what the framework says, which leaves open what to do.
+HINTS = {
+    NotAuthenticated: "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are.",
+    UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
+}
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -46,7 +53,7 @@ def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:
     if isinstance(exc, ValidationError):
         return describe_fields(data)
     detail = data.get("detail") if isinstance(data, dict) else data
-    return str(detail), []
+    return HINTS.get(type(exc)) or str(detail), []
 
 
 def describe_fields(data: Any) -> tuple[str, list[Fault]]:
@@ -58,6 +65,17 @@ def describe_fields(data: Any) -> tuple[str, list[Fault]]:
     return general or str(fault.detail), fault.faults
 
 
+class ApiRoot(APIView):
+    """Says to anyone where the API is described."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        return Response({name: request.build_absolute_uri(reverse(name)) for name in ("docs", "schema")})
+
+
 class UnknownPath(APIView):
     """Any path below `/api/` that nothing serves: 404 in JSON, to anyone and for every method."""
 
@@ -66,7 +84,7 @@ class UnknownPath(APIView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        raise NotFound
+        raise NotFound("Nothing is at this path; /api/docs/ describes those there are.")
 
 
 def is_api(request: HttpRequest) -> bool:

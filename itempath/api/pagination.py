@@ -21,24 +21,34 @@ LARGEST = BigIntegerField.MAX_BIGINT
 
 
 class Window(NamedTuple):
-    """The part of a list that the client asked for, or only its length."""
+    """The part of a list that the client asked for, by page or by offset, or only its length."""
 
-    page: int
+    start: int
     limit: int
     count_only: bool
+    by_offset: bool
 
     @property
     def rows(self) -> slice:
         """The rows of the page and one more, which tells whether there is a next page."""
-        start = self.page * self.limit
-        return slice(start, min(start + self.limit + 1, LARGEST))
+        return slice(self.start, min(self.start + self.limit + 1, LARGEST))
+
+    @property
+    def next(self) -> dict[str, str]:
+        """The argument that leads to the next page."""
+        start = self.start + self.limit
+        return {"offset": str(start)} if self.by_offset else {"page": str(start // self.limit)}
 
 
 def read_window(arguments: Arguments) -> Window:
     """Return the window that `arguments` name; what cannot be used is refused on them."""
     limit = read_integer(arguments, "limit", DEFAULT_LIMIT, 1, settings.API_MAX_LIMIT)
     page = read_integer(arguments, "page", 0, 0, LARGEST // limit)
-    return Window(page, limit, read_count_only(arguments))
+    offset = read_integer(arguments, "offset", 0, 0, LARGEST)
+    offsets = arguments.take_control("offset")
+    if offsets and arguments.take_control("page"):
+        arguments.refuse(offsets[-1], "Does not go together with page.")
+    return Window(page * limit + offset, limit, read_count_only(arguments), bool(offsets))
 
 
 def read_integer(arguments: Arguments, name: str, default: int, least: int, most: int) -> int:
@@ -56,7 +66,7 @@ def read_integer(arguments: Arguments, name: str, default: int, least: int, most
 
 
 def read_count_only(arguments: Arguments) -> bool:
-    pairs = arguments.take_control("countonly")
+    pairs = arguments.take_control("countOnly")
     try:
         return bool(pairs) and BOOLEAN.parse(pairs[-1].text)
     except ValueError:
@@ -119,6 +129,7 @@ class Pagination(BasePagination):
         integers = {
             "limit": (f"Rows on a page, at most {settings.API_MAX_LIMIT}.", {"minimum": 1, "maximum": settings.API_MAX_LIMIT}),
             "page": ("Counted from zero, in `limit`s.", {"minimum": 0}),
+            "offset": ("Rows to leave out, in place of `page`.", {"minimum": 0}),
         }
         described = [
             {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "integer", **bounds}}

@@ -31,7 +31,8 @@ class Plan:
         self.window = window
         self.serializer_class = serializer_class
         self.ignored = header_list(arguments.ignored())
-        query = arguments.query(page=str(window.page + 1))
+        self.ignores_body = arguments.ignores_body
+        query = arguments.query(**window.next)
         self.next_query = query if len(query) <= MAX_LINK else ""
         self.lasts = not any(may_pass(pair.text) for pair in arguments.pairs)
 

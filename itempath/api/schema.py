@@ -24,7 +24,7 @@ class FaultSerializer(serializers.Serializer[Any]):
     examples=[
         OpenApiExample(
             "A bad argument",
-            {"msg": "limit: this cannot be used.", "errors": [{"limit": {"message": "Takes an integer from 1 to 20000."}}]},
+            {"msg": "limit: Takes an integer from 1 to 20000.", "errors": [{"limit": {"message": "Takes an integer from 1 to 20000."}}]},
         )
     ]
 )
@@ -63,6 +63,7 @@ EVERY_READ = [
     OpenApiParameter("Prefer", str, HEADER, description="`handling=strict` refuses unknown arguments.", enum=["handling=strict"]),
     OpenApiParameter("ETag", str, HEADER, response=[200, 304], description="A weak tag that changes with every shown field."),
     OpenApiParameter("X-Ignored-Parameters", str, HEADER, response=[200], description="Arguments that nothing knows."),
+    OpenApiParameter("X-Ignored-Body", str, HEADER, response=[200], description="1: a body was sent and not read."),
 ]
 LIST_ONLY = [OpenApiParameter("Link", str, HEADER, response=[200], description='The next page: `<…>; rel="next"`.')]
 

@@ -48,8 +48,7 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # written without a renderer
         plan = plan_of(self)
-        if plan.ignored:
-            self.headers["X-Ignored-Parameters"] = plan.ignored
+        self.name_ignored(plan.ignored, body=plan.ignores_body)
         if plan.window.count_only:
             return self.answer_count(plan.queryset.count())
         return self.held_page(plan) or self.answer_page(plan)
@@ -92,8 +91,14 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
             return
         arguments = Arguments.of(self.request)
         arguments.check()
-        if ignored := arguments.ignored():
-            self.headers["X-Ignored-Parameters"] = header_list(ignored)
+        self.name_ignored(header_list(arguments.ignored()), body=arguments.ignores_body)
+
+    def name_ignored(self, parameters: str, *, body: bool) -> None:
+        """Name in headers what was sent and not looked at."""
+        if parameters:
+            self.headers["X-Ignored-Parameters"] = parameters
+        if body:
+            self.headers["X-Ignored-Body"] = "1"
 
     def held(self, tag: str) -> HttpResponse | None:
         """Return a 304 if the client holds the answer that `tag` stands for."""

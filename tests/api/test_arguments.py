@@ -297,11 +297,15 @@ WEIRD_IDS = [
 
 
 @pytest.mark.parametrize(
-    "path", ["/api", "/api/", "/api/nope", "/api/Connections", "/api/connections.json", "/api/connections//", f"{PATH}%0A"]
+    "path", ["/api/nope", "/apis", "/api/nope/connections", "/api/Connections", "/api/connections.json", "/api/connections//", f"{PATH}%0A"]
 )
 def test_an_unknown_path_is_404_in_json(api, path):
-    if path != "/api":  # not below /api/
-        assert refused(api.get(path), 404) == {}
+    answer = api.get(path)
+    if path.startswith("/api/"):
+        assert refused(answer, 404) == {}
+        assert answer.json()["msg"] == "Nothing is at this path; /api/docs/ describes those there are."
+    else:
+        assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("number", WEIRD_IDS)
