@@ -12,7 +12,6 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
-        from accounts import schema  # noqa: F401  # registers the bearers
         from accounts.models import ApiKey, ApplicationToken, User
         from accounts.recognition import forget_on_changes
         from accounts.roles import grant_permissions

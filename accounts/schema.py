@@ -1,20 +1,14 @@
-"""How the OpenAPI description names the bearers."""
+"""How the OpenAPI description tells of calls for tokens."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import extend_schema
 
-
-class BearerScheme(OpenApiAuthenticationExtension):
-    target_class = "accounts.authentication.BearerAuthentication"
-    name = "bearer"
-    description = "An access token, an application token or an API key."
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": self.description}
+View = TypeVar("View", bound=Callable[..., Any])
 
 
-class RefreshScheme(BearerScheme):
-    target_class = "accounts.authentication.RefreshAuthentication"
-    name = "refreshToken"
-    description = "The refresh token that a login answered."
+def describe(operation: str, summary: str, answer: Any, *, body: Any = None) -> Callable[[View], View]:
+    """Describe a call that takes `body`, or none, and answers `answer`."""
+    described = extend_schema(operation_id=operation, summary=summary, request=body, responses={200: answer})
+    return described

@@ -32,6 +32,23 @@ class LoginAnswerSerializer(serializers.Serializer[Any]):
     timeZone = serializers.CharField(allow_null=True)
 
 
+class TokenPairAnswerSerializer(serializers.Serializer[Any]):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+
+
+class RefreshBodySerializer(serializers.Serializer[Any]):
+    refresh = serializers.CharField()
+
+
+class RefreshedAnswerSerializer(serializers.Serializer[Any]):
+    access = serializers.CharField()
+
+
+class VerifyBodySerializer(serializers.Serializer[Any]):
+    token = serializers.CharField()
+
+
 class ApplicationTokenAnswerSerializer(serializers.Serializer[Any]):
     applicationToken = serializers.CharField()
 

@@ -5,19 +5,31 @@ from typing import Any
 
 from auditlog.context import set_actor
 from django.contrib.auth import authenticate
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework_simplejwt import views as simple
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.authentication import RefreshAuthentication
 from accounts.models import ApplicationToken, User
 from accounts.roles import Role
-from accounts.serializers import AccessAnswerSerializer, ApplicationTokenAnswerSerializer, LoginAnswerSerializer, LoginSerializer
+from accounts.schema import describe
+from accounts.serializers import (
+    AccessAnswerSerializer,
+    ApplicationTokenAnswerSerializer,
+    LoginAnswerSerializer,
+    LoginSerializer,
+    RefreshBodySerializer,
+    RefreshedAnswerSerializer,
+    TokenPairAnswerSerializer,
+    VerifyBodySerializer,
+)
 from accounts.tokens import RefreshToken
 
 
@@ -33,7 +45,7 @@ class LoginView(GenericAPIView[Any]):
     permission_classes = ()
     serializer_class = LoginSerializer
 
-    @extend_schema(responses={200: LoginAnswerSerializer})
+    @describe("login", "Log in", LoginAnswerSerializer, body=LoginSerializer)
     def post(self, request: Request) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -65,13 +77,18 @@ class RefreshView(APIView):
     authentication_classes = (RefreshAuthentication,)
     permission_classes = (IsAuthenticated,)
 
-    @extend_schema(request=None, responses={200: AccessAnswerSerializer})
+    @describe("refresh", "Get a new access token", AccessAnswerSerializer)
     def get(self, request: Request) -> Response:
+        return Response(self.answer(request))
+
+    @describe("refresh_by_post", "Get a new access token, by POST", AccessAnswerSerializer)
+    def post(self, request: Request) -> Response:
+        return Response(self.answer(request))
+
+    def answer(self, request: Request) -> dict[str, str]:
         assert isinstance(request.auth, RefreshToken)
         access = request.auth.access_token
-        return Response({"accessToken": str(access), "accessExpiryDate": expiry_date(access)})
-
-    post = get
+        return {"accessToken": str(access), "accessExpiryDate": expiry_date(access)}
 
 
 class ApplicationTokenView(APIView):
@@ -80,7 +97,7 @@ class ApplicationTokenView(APIView):
     authentication_classes = (RefreshAuthentication,)
     permission_classes = (IsAuthenticated,)
 
-    @extend_schema(request=None, responses={200: ApplicationTokenAnswerSerializer})
+    @describe("application_token", "Get a token that does not expire", ApplicationTokenAnswerSerializer)
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, User)
         if request.user.type != User.Type.APPLICATION or request.user.is_superuser:
@@ -88,3 +105,18 @@ class ApplicationTokenView(APIView):
         with set_actor(request.user, remote_addr=request.META.get("REMOTE_ADDR") or None):
             token = ApplicationToken.issue(request.user, note="requested over the API")
         return Response({"applicationToken": token})
+
+
+@extend_schema_view(post=describe("token", "Log in", TokenPairAnswerSerializer, body=LoginSerializer))
+class TokenPairView(simple.TokenObtainPairView):
+    """User name and password against an access token and a refresh token."""
+
+
+@extend_schema_view(post=describe("token_refresh", "Get a new access token", RefreshedAnswerSerializer, body=RefreshBodySerializer))
+class TokenRefreshView(simple.TokenRefreshView):
+    """A refresh token, in the body, against a new access token."""
+
+
+@extend_schema_view(post=describe("token_verify", "Ask whether a token is good", OpenApiTypes.OBJECT, body=VerifyBodySerializer))
+class TokenVerifyView(simple.TokenVerifyView):
+    """An empty object for a token that the API would accept, 401 for any other."""

@@ -63,6 +63,15 @@ def require_origin(text: str) -> str:
     return text
 
 
+def require_exact_origin(text: str) -> str:
+    """Take an origin as browsers send it: in lower case, without the port that goes without saying, and one at a time."""
+    origin = require_origin(text.lower())
+    if not re.fullmatch(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
+        raise ValueError("it takes whole origins such as https://app.example.com, without *")
+    usual_port = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(usual_port)
+
+
 def require_listening_address(text: str) -> str:
     """Take an address or a host name. Without this, a port or a URL would fail only where the server binds it."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*", text):
@@ -96,6 +105,7 @@ def is_loopback(host: str) -> bool:
 
 HostNames = Annotated[list[Annotated[str, AfterValidator(require_host_name)]], NoDecode, BeforeValidator(split_commas)]
 Origins = Annotated[list[Annotated[str, AfterValidator(require_origin)]], NoDecode, BeforeValidator(split_commas)]
+ExactOrigins = Annotated[list[Annotated[str, AfterValidator(require_exact_origin)]], NoDecode, BeforeValidator(split_commas)]
 ListeningAddress = Annotated[str, AfterValidator(require_listening_address)]
 Key = Annotated[SecretStr, AfterValidator(require_encryption_key)]
 Network = Annotated[str, AfterValidator(require_network)]
@@ -139,6 +149,7 @@ class Environment(BaseSettings):
     hsts_preload: bool = False
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(split_commas)] = []
     csrf_trusted_origins: Origins = []
+    cors_origins: ExactOrigins = []
     session_hours: Annotated[int, Field(ge=1, le=8760)] = 12
     session_idle_minutes: Annotated[int, Field(ge=1, le=525_600)] = 60
     api_max_limit: Annotated[int, Field(ge=1)] = 20_000

@@ -7,6 +7,7 @@ from typing import Any
 
 import dj_database_url
 import django_stubs_ext
+from corsheaders.defaults import default_headers
 from csp import constants as csp
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "auditlog",
+    "corsheaders",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "itempath.apps.ItemPathConfig",
@@ -165,6 +167,24 @@ SPECTACULAR_SETTINGS = {
         "Lists take their arguments in the query string or in a JSON body."
     ),
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An access token, an application token or an API key; where a call says so, a refresh token.",
+            }
+        }
+    },
+    "SERVERS": [{"url": "/", "description": "The server that this description comes from."}],
+    "TAGS": [
+        {"name": "connections", "description": "The registry, as ItemPath's resource of that name."},
+        {"name": "users", "description": "Tokens, as ItemPath's clients ask for them."},
+        {"name": "token", "description": "Tokens, as Simple JWT's clients ask for them."},
+        {"name": "work items", "description": "pm415's connections between items, bugs, initiatives and backlogs."},
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -288,6 +308,17 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
+
+# Pages of other origins may call the API with a bearer, never with the admin's cookie.
+CORS_ALLOWED_ORIGINS = ENVIRONMENT.cors_origins
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = (*default_headers, "if-none-match", "prefer", "x-request-id")
+CORS_EXPOSE_HEADERS = (
+    *("Allow", "ETag", "Link", "Retry-After", "WWW-Authenticate"),
+    *("X-Ignored-Body", "X-Ignored-Parameters", "X-Request-ID"),
+)
+if CORS_ALLOWED_ORIGINS:  # it would add a Vary to every answer
+    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1, "corsheaders.middleware.CorsMiddleware")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENVIRONMENT.https
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts_include_subdomains

@@ -18,6 +18,7 @@ def unknown_page(request: HttpRequest) -> HttpResponse:
 description_urls = [
     re_path(r"^$", ApiRoot.as_view(), name="api"),
     re_path(r"^schema/?$", DescriptionView.as_view(), name="schema"),
+    re_path(r"^schema\.(?P<format>json|yaml)$", DescriptionView.as_view()),
     re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 

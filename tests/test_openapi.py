@@ -20,6 +20,8 @@ from drf_spectacular.generators import SchemaGenerator
 from itempath.api.description import make_description, make_schema
 from tests.conftest import ROOT
 
+CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance")
+SCHEMA_CHECKS = (*CHECKS, "response_schema_conformance")
 EXAMPLES = "40" if os.environ.get("CI_SERVERS") else "5"
 
 
@@ -55,6 +57,46 @@ def test_the_body_and_the_records_of_work_items_are_described_as_they_are_taken(
     assert len(schemas["WorkItem"]["anyOf"]) == 4  # an item looks like a backlog, too
 
 
+def operations(description):
+    return [call for calls in description["paths"].values() for call in calls.values()]
+
+
+def test_every_call_has_a_name_a_place_and_one_kind_of_bearer(description):
+    assert description["openapi"] == "3.1.0"
+    assert description["servers"][0]["url"] == "/"
+    assert list(description["components"]["securitySchemes"]) == ["bearer"]
+    tags = {tag["name"] for tag in description["tags"] if tag["description"]}
+    for call in operations(description):
+        assert call["summary"]
+        assert len(call["summary"]) <= 60
+        assert tags.issuperset(call["tags"])
+        assert call["security"] in ([{"bearer": []}], [{}])
+    assert len({call["operationId"] for call in operations(description)}) == len(operations(description)) == 11
+
+
+def test_try_it_out_sends_no_argument_that_nobody_entered(description):
+    for call in operations(description):
+        for parameter in call["parameters"]:
+            assert not {"example", "examples"} & parameter.keys()
+            assert not {"example", "examples", "default"} & parameter["schema"].keys()
+
+
+def test_ids_are_integers_of_64_bits(description):
+    schemas = description["components"]["schemas"]
+    assert schemas["Connection"]["properties"]["id"] == {"type": "integer", "format": "int64"}
+    assert schemas["Connection"]["properties"]["appId"] == {"type": ["integer", "null"], "format": "int64"}
+    assert schemas["Connection"]["properties"]["latestLog"]["oneOf"] == [{"$ref": "#/components/schemas/LatestLog"}, {"type": "null"}]
+    paths = [parameter for call in operations(description) for parameter in call["parameters"] if parameter["in"] == "path"]
+    assert {parameter["schema"]["type"] for parameter in paths if parameter["name"] == "id"} == {"integer"}
+
+
+def test_tokens_have_answers_of_their_own(description):
+    bodies = {path: calls["post"] for path, calls in description["paths"].items() if path.startswith("/api/token")}
+    answers = {path: call["responses"]["200"]["content"]["application/json"]["schema"] for path, call in bodies.items()}
+    assert answers["/api/token"] == {"$ref": "#/components/schemas/TokenPairAnswer"}
+    assert answers["/api/token/refresh"] == {"$ref": "#/components/schemas/RefreshedAnswer"}
+
+
 @pytest.mark.live
 def test_the_page_asks_no_other_host(server):
     page = urllib.request.urlopen(f"{server.base}/api/docs/").read().decode()
@@ -74,7 +116,14 @@ def test_schemathesis_finds_nothing(kind, new_server, tmp_path):
     login = urllib.request.Request(f"{server.base}/api/users/login", body, {"Content-Type": "application/json"})
     token = json.load(urllib.request.urlopen(login))[kind]
     program = Path(sys.executable).with_name("schemathesis")
-    command = [program, "--no-color", "run", f"{server.base}/api/schema", "--checks", "not_a_server_error,status_code_conformance"]
+    command = [
+        program,
+        "--no-color",
+        "run",
+        f"{server.base}/api/schema",
+        "--checks",
+        ",".join(SCHEMA_CHECKS),
+    ]
     options = ["--seed", "1", "--max-examples", EXAMPLES, "-H", f"Authorization: Bearer {token}"]
     done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-5000:]
@@ -103,6 +152,13 @@ def test_the_description_is_made_once(made, client):
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 2
     assert made == [1]
+
+
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_the_description_has_an_address_in_each_format(format, client):
+    answer = client.get(f"/api/schema.{format}", headers={"Accept": "text/html"})
+    assert answer.content == client.get(f"/api/schema?format={format}").content
+    assert client.get("/api/schema.xml").status_code == 404
 
 
 ACCEPTED = {"": "yaml", "*/*": "yaml", "text/html": "yaml", "application/json,*/*": "json", "application/vnd.oai.openapi+json": "json"}

@@ -13,8 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from accounts.schema import BearerScheme
-from itempath.api.schema import RegistrySchema
+from itempath.api.schema import ErrorSerializer, RegistrySchema
 from workitems.errors import shape
 from workitems.kinds import KINDS, WORDS
 from workitems.serializers import LinkSerializer
@@ -56,7 +55,8 @@ Links one record to others of other kinds, or removes such links. A link joins t
 
 **Four empty lists remove every link of the record, whatever `delete` says.**
 
-All or nothing: one bad id, and nothing changes. Both records must belong to one organization, and the caller to its members.
+All or nothing: one bad id, and nothing changes. Both records must belong to one organization, and the caller to its members,
+whatever the caller's role in the registry is.
 """
 SHOW = """\
 Lists every link of one record, of every kind, by id; `info` holds the full records of one kind that these links lead to.
@@ -83,16 +83,18 @@ class WorkItemErrorSerializer(serializers.Serializer[Any]):
     success = serializers.BooleanField(help_text="Always false.")
 
 
-class MemberScheme(BearerScheme):
-    target_class = "workitems.authentication.MemberAuthentication"
-    name = "memberBearer"
-    description = "The same bearers; the user's memberships decide, not the role."
-
-
 class WorkItemSchema(RegistrySchema):
     """Describes pm415's errors in place of the registry's."""
 
     error_serializer = WorkItemErrorSerializer
+
+    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        bodies = super()._get_response_bodies(*args, **kwargs)
+        # A path whose words have other signs than letters is no path of these calls.
+        unknown_path = self._get_response_for_code(ErrorSerializer, "404")["content"]["application/json"]["schema"]
+        answer = bodies["404"]["content"]["application/json"]
+        answer["schema"] = {"anyOf": [answer["schema"], unknown_path]}
+        return bodies
 
     @property
     def errors(self) -> dict[str, str]:
@@ -149,6 +151,7 @@ TAGS = ["work items"]
 
 describe_change = extend_schema(
     operation_id="links_change",
+    summary="Link a record to others, or remove such links",
     tags=TAGS,
     description=CREATE,
     parameters=[OWNER, ID],
@@ -161,6 +164,7 @@ describe_change = extend_schema(
 )
 describe_show = extend_schema(
     operation_id="links_show",
+    summary="Show the links of a record",
     tags=TAGS,
     description=SHOW,
     parameters=[OWNER, INFO, ID],

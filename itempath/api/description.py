@@ -48,14 +48,14 @@ def make_schema() -> Any:
 
 
 class DescriptionView(APIView):
-    """The description in YAML, or in JSON for `?format=json` and clients that accept JSON by name."""
+    """The description in YAML, or in JSON at `schema.json`, for `?format=json` and for clients that accept JSON by name."""
 
     authentication_classes = ()
     permission_classes = ()
     schema = None
 
-    def get(self, request: Request) -> HttpResponse:
-        found = describe(self.choose_format(request))
+    def get(self, request: Request, format: str | None = None) -> HttpResponse:
+        found = describe(format or self.choose_format(request))
         headers = {"ETag": found.tag, "Cache-Control": "public, no-cache", "Vary": "Accept, Accept-Encoding"}
         if holds(request, found.tag):
             return HttpResponseNotModified(headers=headers)

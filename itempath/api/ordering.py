@@ -27,8 +27,8 @@ class OrderingBackend(BaseFilterBackend):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         names = ", ".join(f"`{column.name}`" for column in view.serializer_class.scalars())
-        text = f"`field`, `field:asc`, `field:desc` or `-field`, several split by commas; nulls come last. Fields: {names}."
-        return [{"name": "orderby", "in": "query", "required": False, "description": text, "schema": {"type": "string"}, "example": "-id"}]
+        text = f"`field`, `field:asc`, `field:desc` or `-field`, several split by commas, such as `-id`; nulls come last. Fields: {names}."
+        return [{"name": "orderby", "in": "query", "required": False, "description": text, "schema": {"type": "string"}}]
 
     def terms(self, arguments: Arguments, columns: dict[str, Column]) -> dict[Column, bool]:
         """Return the columns to sort by and whether each descends; the first mention of a column counts."""

@@ -65,6 +65,7 @@ EVERY_READ = [
     OpenApiParameter("X-Ignored-Parameters", str, HEADER, response=[200], description="Arguments that nothing knows."),
     OpenApiParameter("X-Ignored-Body", str, HEADER, response=[200], description="1: a body was sent and not read."),
 ]
+ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH, description="The id of the record.")
 LIST_ONLY = [OpenApiParameter("Link", str, HEADER, response=[200], description='The next page: `<…>; rel="next"`.')]
 
 
@@ -82,16 +83,35 @@ class RegistrySchema(AutoSchema):
     def reads(self) -> bool:
         return isinstance(self.view, ResourceViewSet)
 
+    def get_summary(self) -> str | None:
+        if not isinstance(self.view, ResourceViewSet):
+            return None
+        names = self.view.queryset.model._meta
+        return f"List {names.verbose_name_plural}" if self._is_list_view() else f"Show a {names.verbose_name}"
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Name the one scheme of all bearers: a client sends each of them in the same header."""
+        return [{"bearer": []}] if self.view.authentication_classes else [{}]
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}List"
+
     def get_override_parameters(self) -> list[Any]:
-        read = [*EVERY_READ, *(LIST_ONLY if self._is_list_view() else [])]
+        read = [*EVERY_READ, *(LIST_ONLY if self._is_list_view() else [ID])]
         return [*super().get_override_parameters(), *EVERY_CALL, *(read if self.reads else [])]
+
+    def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Call integers what they are: generated clients take 32 bits otherwise, and ids go up to 2^53."""
+        schema: dict[str, Any] = super()._map_serializer_field(field, *args, **kwargs)
+        return schema | {"format": "int64"} if isinstance(field, serializers.IntegerField) else schema
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
         if self.reads:
-            bodies["304"] = {"description": "What the client holds is current."}
+            bodies["304"] = self._get_response_for_code(None, "304") | {"description": "What the client holds is current."}
         if self.reads and self._is_list_view():
             self.offer_count(bodies["200"])
+        bodies["200"]["description"] = "Done."
         for status, meaning in self.errors.items():
             bodies.setdefault(status, self._get_response_for_code(self.error_serializer, status))
             bodies[status]["description"] = meaning
@@ -114,11 +134,14 @@ class OperatorFilterExtension(OpenApiFilterExtension):
     def describe(self, name: str, each: OperatorFilter) -> dict[str, Any]:
         operators = ", ".join(f"`[{operator}]`" for operator in each.operators)
         schema = {"type": "array", "items": build_basic_type(OpenApiTypes.STR)}
-        text = f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. A repeated argument applies every time."
+        text = (
+            f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. For example `{each.example}`. "
+            "A repeated argument applies every time."
+        )
         parameter: dict[str, Any] = build_parameter_type(
             name=name, schema=schema, location=OpenApiParameter.QUERY, description=text, explode=True, style="form"
         )
-        return parameter | {"example": [each.example]}
+        return parameter
 
 
 class MomentExtension(OpenApiSerializerFieldExtension):
