@@ -115,6 +115,11 @@ class Address(NamedTuple):
         return bool(self.username or self.password)
 
     @property
+    def may_hold_a_secret(self) -> bool:
+        """Whether `text` is not safe to show."""
+        return self.fault not in ("", NO_ENDPOINT)
+
+    @property
     def refusal(self) -> str:
         """A sentence on why the address cannot be stored as it was entered; empty for one that can."""
         if self.has_user_info:
@@ -500,4 +505,6 @@ def parse_endpoint(text: str) -> Address:
         return Address(at_host.text.removeprefix("http://host"), fault=at_host.fault)
     address = parse_address(text)
     absolute = address.scheme.lower() in HTTP and address.host and LEAD.match(text)[0].endswith("://")  # type: ignore[index]
-    return address if absolute or address.fault else address._replace(fault=NO_ENDPOINT)
+    if absolute or address.fault:
+        return address
+    return address._replace(fault=NO_ENDPOINT, text=address.text if address.has_user_info else text)

@@ -1,14 +1,16 @@
 """The connection's form: secrets go in and never come out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
+from connections.addresses import Address
 from connections.headers import parse_headers, write_headers
 from connections.kinds import Authentication, ConnectionType, authentications_of
-from connections.models import Connection
+from connections.models import ADDRESSES, Connection
 from connections.secrets import SECRETS
 from itempath.scrubbing import remember
 
@@ -28,6 +30,24 @@ class HeadersField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         return parse_headers(super().to_python(value) or "")
+
+
+class AddressField(forms.CharField):
+    """An address, whose refusal shows again what was entered without anything of it that may be a secret."""
+
+    def __init__(self, *, parse: Callable[[str], Address], **kwargs: Any) -> None:
+        self.parse = parse
+        super().__init__(**kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        address = self.parse(text)
+        remember(text if address.may_hold_a_secret else address.password)
+        return text
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        address = self.parse(data or "")
+        return "" if address.may_hold_a_secret else address.text
 
 
 class SilentTextarea(UnfoldAdminTextareaWidget):
@@ -73,8 +93,16 @@ class ConnectionForm(forms.ModelForm[Connection]):
             return  # the page of someone who only reads
         self.offer("type", ConnectionType.choices)
         self.offer("authentication", Authentication.choices)
+        for name, parse in ADDRESSES.items():
+            self.read_address(name, parse)
         for secret in SECRETS:
             self.add_secret(secret)
+
+    def read_address(self, name: str, parse: Callable[[str], Address]) -> None:
+        plain = self.fields[name]
+        self.fields[name] = AddressField(
+            parse=parse, required=False, max_length=2000, label=plain.label, help_text=plain.help_text, widget=plain.widget
+        )
 
     def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         """Offer the menu, and beside it an imported value that is not in it."""

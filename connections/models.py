@@ -253,9 +253,14 @@ class Connection(SecretHolder):
     @transaction.atomic
     def clean(self) -> None:
         """Refuse secrets in what everyone reads, headers that are not ours to send, a taken name, and a redirection."""
-        self.check_addresses()
-        self.check_headers()
-        self.check_name()
+        faults: dict[str, Any] = {}
+        for check in (self.check_addresses, self.check_headers, self.check_name):
+            try:
+                check()
+            except ValidationError as error:
+                faults = error.update_error_dict(faults)
+        if faults:
+            raise ValidationError(faults)
         self.refuse_redirected_secrets()
 
     def check_addresses(self) -> None:
