@@ -1,7 +1,7 @@
 """No address keeps a password, in whatever grammar it was pasted; what is left reads the same again."""
 
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import assume, given
@@ -92,3 +92,27 @@ def test_whatever_is_read_reads_the_same_again(text):
     address = parse_address(text)
     if not address.fault:
         assert reads_the_same_again(address)
+
+
+URLS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["http://", "https://", "HTTP://"]),
+    st.text(st.sampled_from("@:/\\?#;.[]%&=\t\n abcé\u200b。／＠_-012"), max_size=12),
+    st.sampled_from(["", "evil.example", "good.example/", "@good.example", "\\@good.example", "#@good.example", "?@good.example/"]),
+)
+
+
+@given(written=URLS)
+def test_a_client_finds_the_host_that_is_found_here(written):
+    """Whatever is taken; otherwise the guard would compare another host than the one that secrets go to."""
+    address = parse_address(written)
+    assume(not address.fault and address.host)
+    try:
+        place = urlsplit(address.text)
+        host, _ = place.hostname, place.port
+    except ValueError:
+        return  # this client goes nowhere
+    # A host that begins with backslashes is none, to a client that does not take them for slashes.
+    found = (host or "").strip("\\")
+    own = address.host.lower().strip("\\")
+    assert not found or found in (own, own.rpartition(":")[0].strip("[]"))
