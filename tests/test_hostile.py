@@ -130,7 +130,7 @@ def test_unknown_methods_and_paths(call):
         status, headers, body = call(method, "/api/connections/1", "{}", Content_Type="application/json")
         assert (status, headers["Allow"], body["errors"]) == (405, "GET, HEAD, OPTIONS", [])
     for path in (
-        "/api/",
+        "/api/nothing",
         "/api/connections/x",
         "/api/connections/-1",
         "/api/connections/1/2",

@@ -32,7 +32,7 @@ newest = Connection.objects.order_by("-version")[0].version
 c.save(); print(c.version > newest, Connection.objects.create(name="new", type="REST").pk)
 """
 SHOWN = [
-    "['Canary: password', 'Canary: token', 'Canary: private_key', 'Canary: private_headers'] MANAGER",
+    r"['Canary: password', 'Canary: token', 'Canary: private_key\n', 'Canary: private_headers'] MANAGER",
     "True 8",
 ]
 
