@@ -12,6 +12,8 @@ from django.test import Client
 from itempath.environment import read_environment
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.any_database
+
 APP = "https://app.example.com"
 PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,if-none-match,prefer"}
 CORS = "corsheaders.middleware.CorsMiddleware"

@@ -14,6 +14,8 @@ from itempath.api.errors import Unprocessable
 from itempath.api.filters import EQUALITY
 from tests.api import FIELDS, PATH, get_with_body, ids, make, refused
 
+pytestmark = pytest.mark.any_database
+
 STRICT = {"Prefer": "handling=strict"}
 CONTROLS = ("limit", "page", "offset", "orderby", "countOnly")
 # How it was spelt, and the spelling that the refusal shows.
