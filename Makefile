@@ -16,6 +16,7 @@ lint: setup .venv/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 # The registry against its peers, in some ten minutes: needs PostgreSQL's programs and wrk.

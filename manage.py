@@ -12,7 +12,7 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError
 
-    from itempath.postgresql.limits import lift_for_commands
+    from core.db.postgresql.limits import lift_for_commands
     from itempath.startup_log import log_as_json
 
     if sys.argv[1:2] == ["serve"]:
@@ -32,8 +32,8 @@ def main() -> None:
 
 def sentence(error: Exception) -> str:
     """Return what is wrong with the database. Raises `error` again if it is a bug."""
+    from core.db.outages import is_outage
     from itempath.installation import describe_failure
-    from itempath.outages import is_outage
 
     if not is_outage(error):
         raise error

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv6Address, ip_network
 
-from itempath.proxies import read_address
+from core.proxies import read_address
 
 
 def client_network(text: str) -> str:

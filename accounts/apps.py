@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
 from accounts.roles import Role
@@ -12,19 +13,21 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
+        from accounts.bearer_cache import clear_on_changes
         from accounts.models import ApiKey, ApplicationToken, User
-        from accounts.recognition import forget_on_changes
         from accounts.roles import grant_permissions
+        from accounts.session_middleware import begin_session
 
         auditlog.register(
             User,
             exclude_fields=["last_login", "token_generation"],
             mask_fields=["password"],
-            mask_callable="itempath.scrubbing.mask",
+            mask_callable="core.redaction.mask",
             m2m_fields={"groups"},
         )
         for credential in (ApiKey, ApplicationToken):
             auditlog.register(credential, exclude_fields=["last_used_at", "digest"])
-        forget_on_changes()
+        clear_on_changes()
+        user_logged_in.connect(begin_session)
         # For each app in turn, after django.contrib.auth has made that app's permissions on the same signal.
         post_migrate.connect(grant_permissions)

@@ -8,8 +8,8 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import Token
 
+from accounts import bearer_cache
 from accounts.models import ApiKey, Credential, User
-from accounts.recognition import recall, remember
 from accounts.security_log import refusal_logged
 from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
 
@@ -27,17 +27,17 @@ class BearerAuthentication(JWTAuthentication):
         if raw_token is None:
             return None
         with refusal_logged(raw_token, request):
-            user, auth = self.recognise(raw_token)
+            user, auth = self.recognize(raw_token)
         if isinstance(auth, Credential):
             auth.touch()
         return user, auth
 
-    def recognise(self, raw_token: bytes) -> tuple[User, Any]:
+    def recognize(self, raw_token: bytes) -> tuple[User, Any]:
         """Return the user and the token or record of a bearer. Raises `AuthenticationFailed`."""
-        found = recall(raw_token)
+        found = bearer_cache.get(raw_token)
         if found is None:
             found = self.identify(raw_token)
-            remember(raw_token, *found)
+            bearer_cache.put(raw_token, *found)
         return found
 
     def identify(self, raw_token: bytes) -> tuple[User, Any]:
@@ -93,7 +93,7 @@ class RefreshAuthentication(BearerAuthentication):
 
     token_classes = (RefreshToken,)
 
-    def recognise(self, raw_token: bytes) -> tuple[User, Any]:
+    def recognize(self, raw_token: bytes) -> tuple[User, Any]:
         return self.identify(raw_token)  # logins are rare, and must hold at once; nor may the API recall this bearer
 
     def get_api_key(self, raw_key: bytes) -> ApiKey:

@@ -4,10 +4,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.login_throttle import login_attempt
 from accounts.models import MAX_PASSWORD, MAX_USERNAME, User
 from accounts.security_log import log_failed_login
-from accounts.throttle import login_attempt
-from itempath.scrubbing import remember
+from core import redaction
 
 
 class ThrottledModelBackend(ModelBackend):
@@ -24,7 +24,7 @@ class ThrottledModelBackend(ModelBackend):
             return None
         address = request.META.get("REMOTE_ADDR", "")
         with login_attempt(User.normalize_username(username), address) as attempt:
-            remember(password)
+            redaction.add(password)
             user = super().authenticate(request, username, password, **kwargs)
             attempt.failed = user is None
         if not isinstance(user, User):

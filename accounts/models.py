@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.roles import ROLES, Role
-from itempath.patience import if_convenient
+from core.db.best_effort import best_effort
 
 TOUCH_INTERVAL = timedelta(minutes=1)
 # Characters; what is longer is refused before anything is done with it.
@@ -180,7 +180,7 @@ class Credential(models.Model):
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at <= now - TOUCH_INTERVAL:
             self.last_used_at = now
-            with if_convenient():
+            with best_effort():
                 type(self)._default_manager.filter(pk=self.pk).update(last_used_at=now)
 
 
@@ -229,7 +229,7 @@ class LoginWindowQuerySet(models.QuerySet["LoginWindow"]):
 
 
 class LoginWindow(models.Model):
-    """The failed logins of a user name, of an address, or of both in the last 15 minutes. See `accounts.throttle`."""
+    """The failed logins of a user name, of an address, or of both in the last 15 minutes. See `accounts.login_throttle`."""
 
     key = models.CharField(max_length=80, primary_key=True)
     failures = models.JSONField(default=list)  # seconds since the epoch, oldest first

@@ -24,7 +24,7 @@ from rest_framework.test import APIClient  # noqa: E402
 
 from accounts.models import ApiKey, User  # noqa: E402
 from accounts.roles import Role  # noqa: E402
-from connections.serializers import ConnectionSerializer  # noqa: E402
+from connections.api.serializers import ConnectionSerializer  # noqa: E402
 
 FIELDS = [column.name for column in ConnectionSerializer.scalars()]
 FILTERS = [
@@ -65,7 +65,7 @@ def explain(client: APIClient, call: str) -> str:
         answer = client.get(f"/api/connections?{call}")
     assert answer.status_code == 200, answer.content
     best = min((timed(queries[-1]["sql"]) for _ in range(3)), key=lambda found: found["Execution Time"])
-    used = ", ".join(dict.fromkeys(scans(best["Plan"])))
+    used = ", ".join(dict.fromkeys(scans(best["ListQuery"])))
     return f"| `{call}` | {best['Execution Time']:.1f} | {used} |"
 
 

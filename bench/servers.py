@@ -30,7 +30,7 @@ PEERS = {
     "floor": ("--interface=wsgi", "--blocking-threads=1", "floor:application"),
 }
 # Of an answer that never comes.
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 # The servers' environment says all that they are told: no setting of this machine reaches them.
 BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
@@ -54,7 +54,7 @@ class Server:
 
     def get(self, path: str, tag: str = "") -> Answer:
         """Ask once, over a connection of its own. Raises `OSError` while the server is not there."""
-        connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=TIMEOUT)
         try:
             connection.request("GET", f"/api/connections{path}", headers=self.headers(tag))
             response = connection.getresponse()
@@ -70,7 +70,7 @@ class Server:
 
     def wait(self) -> None:
         """Return with the first answer to a list call."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
                 if self.get("?limit=1").status == 200:

@@ -8,11 +8,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from connections.choices import DATABASES, GUIDES, HTTP, Authentication
 from connections.forms import ConnectionForm
-from connections.kinds import DATABASES, GUIDES, HTTP, Authentication
 from connections.models import App, Connection, Integration
-from connections.secrets import SECRETS
-from itempath.admin import RegistryAdmin, is_id
+from connections.secrets.holder import SECRETS
+from core.admin import RegistryAdmin, is_id
 
 LOG_PAGE = 20
 

@@ -16,7 +16,7 @@ class ConnectionsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from connections.models import App, Connection, Integration
-        from connections.secrets import SECRETS
+        from connections.secrets.holder import SECRETS
 
         post_migrate.connect(prepare_database, sender=self)
         auditlog.register(App, exclude_fields=["demo"])
@@ -25,7 +25,7 @@ class ConnectionsConfig(AppConfig):
             Connection,
             exclude_fields=list(Connection.UNRECORDED),
             mask_fields=[f"{secret}_sealed" for secret in SECRETS],
-            mask_callable="itempath.scrubbing.mask",
+            mask_callable="core.redaction.mask",
         )
 
 
@@ -33,11 +33,11 @@ def prepare_database(sender: AppConfig, **kwargs: Any) -> None:
     """Tie a new database to the keys that it is made with, number new states above those that came in, and complete these."""
     from connections.models import KeyProof
     from connections.names import fill_name_keys
-    from connections.versions import follow_versions
+    from connections.versions import advance_version
 
     models = kwargs.get("apps", apps).all_models["connections"]  # a flush names none
     if "keyproof" in models:  # a migrate may stop before it
         KeyProof.ensure()
-        follow_versions(kwargs["using"])
+        advance_version(kwargs["using"])
     if "connection" in models and any(field.name == "name_key" for field in models["connection"]._meta.fields):
         fill_name_keys(django_connections[kwargs["using"]])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from django.db import transaction
 
+from connections.importing import import_records
 from connections.models import App, Connection
-from connections.transfer import import_records
 
 # The application user whose key is printed to look at the examples.
 DEMO_READER = "demo-reader"

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol, Self
 
 from connections.addresses import PATH, parse_address, parse_endpoint, tidy
+from connections.choices import HTTP
 from connections.headers import Header, routes_of
-from connections.kinds import HTTP
 
 # What decides on the destinations.
 DESTINATION_FIELDS = frozenset({"type", "url", "database_name", "token_url", "test_endpoint", "headers", "verify_certificate"})

@@ -8,11 +8,11 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from connections.addresses import Address
+from connections.choices import Authentication, ConnectionType, authentications_of
 from connections.headers import parse_headers, write_headers
-from connections.kinds import Authentication, ConnectionType, authentications_of
 from connections.models import ADDRESSES, Connection
-from connections.secrets import SECRETS
-from itempath.scrubbing import remember
+from connections.secrets.holder import SECRETS
+from core import redaction
 
 HEADERS_HELP = "One <code>Name: value</code> a line. Everyone here sees them; what must stay secret goes into the private headers."
 MULTILINE = ("private_key", "private_headers")
@@ -42,7 +42,7 @@ class AddressField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
         address = self.parse(text)
-        remember(text if address.may_hold_a_secret else address.password)
+        redaction.add(text if address.may_hold_a_secret else address.password)
         return text
 
     def bound_data(self, data: Any, initial: Any) -> Any:
@@ -67,7 +67,7 @@ class SecretField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
-        remember(text)
+        redaction.add(text)
         return text
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from django.core.exceptions import ValidationError
 
-from connections.kinds import Authentication
+from connections.choices import Authentication
 
 Header = dict[str, str]
 

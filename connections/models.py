@@ -11,15 +11,16 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from connections.addresses import parse_address, parse_endpoint
+from connections.choices import Authentication, ConnectionType
 from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
 from connections.headers import header_of, parse_headers, refuse_headers
-from connections.kinds import Authentication, ConnectionType
 from connections.names import name_key
-from connections.sealing import Unreadable, keyring
-from connections.secrets import SECRETS, SecretHolder, is_whole
+from connections.secrets.encryption import DecryptionError, keyring
+from connections.secrets.holder import SECRETS, SecretHolder, secret_is_consistent
+from connections.secrets.key_check import KeyProof as KeyProof
 from connections.versions import next_version
-from itempath.bulk import insert, insert_instances, overwrite
-from itempath.examples import Example, ExampleQuerySet, with_field
+from core.db.bulk import insert, insert_instances, upsert
+from core.examples import Example, ExampleQuerySet, with_field
 
 
 class App(Example):
@@ -66,30 +67,30 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def bulk_create(self, objs: Iterable["Connection"], *args: Any, **kwargs: Any) -> list["Connection"]:
         if kwargs.get("update_conflicts") or len(args) > 2:  # the third is update_conflicts
-            raise TypeError("overwrite() the connections: it asks for the secrets of those that move.")
-        return super().bulk_create(self.numbered(objs), *args, **kwargs)
+            raise TypeError("upsert() the connections: it asks for the secrets of those that move.")
+        return super().bulk_create(self.with_new_version(objs), *args, **kwargs)
 
     def insert(self, objs: Iterable["Connection"]) -> None:
-        """Insert connections that have their primary keys, as `itempath.bulk.insert` does."""
-        insert_instances(self.model, self.numbered(objs))
+        """Insert connections that have their primary keys, as `core.db.bulk.insert` does."""
+        insert_instances(self.model, self.with_new_version(objs))
 
-    def numbered(self, objs: Iterable["Connection"]) -> list["Connection"]:
+    def with_new_version(self, objs: Iterable["Connection"]) -> list["Connection"]:
         connections, version = list(objs), next_version(self.db)
         for connection in connections:
             connection.version = version
             connection.name_key = name_key(connection.name)
         return connections
 
-    def overwrite(self, connections: list["Connection"]) -> None:
+    def upsert(self, connections: list["Connection"]) -> None:
         """Write rows that were read in this transaction, whole, in one statement a batch."""
         rows = self.model.objects.using(self.db).select_for_update().in_bulk([connection.pk for connection in connections])
         for connection in connections:
             if connection._state.adding or connection.get_deferred_fields() or connection.pk not in rows:
-                raise TypeError("overwrite() takes connections that were read whole.")
+                raise TypeError("upsert() takes connections that were read whole.")
             connection.refuse_redirection_from(rows[connection.pk])
             connection.entered = {}
         plain: models.QuerySet[Connection] = models.QuerySet(self.model, using=self.db)
-        overwrite(plain, self.numbered(connections), keep=("uid", "integration_count"))
+        upsert(plain, self.with_new_version(connections), keep=("uid", "integration_count"))
 
     def named(self, name: str) -> Self:
         """Return the connections of this name, in any letter case."""
@@ -222,7 +223,7 @@ class Connection(SecretHolder):
             models.CheckConstraint(name="connection_has_a_type", condition=~Q(type="")),
             models.CheckConstraint(name="connection_status_is_0_or_1", condition=Q(status__in=[0, 1])),
             models.CheckConstraint(name="connection_timeout_is_bounded", condition=Q(timeout=None) | Q(timeout__range=(1, 60))),
-            *(is_whole(secret) for secret in SECRETS),
+            *(secret_is_consistent(secret) for secret in SECRETS),
         ]
 
     def __str__(self) -> str:
@@ -290,7 +291,7 @@ class Connection(SecretHolder):
         """Return the names of the stored private headers, in lower case; none if they do not open."""
         try:
             lines = self.reveal("private_headers").splitlines()
-        except Unreadable:
+        except DecryptionError:
             return set()
         return {line.partition(":")[0].strip().lower() for line in lines}
 
@@ -330,7 +331,10 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
         return created
 
     def add_placeholders(self, counts: dict[int, range]) -> None:
-        """Insert numbered integrations by connection; the caller sets or recounts the connections' counters, in the same transaction."""
+        """Insert numbered integrations by connection.
+
+        The caller sets or recounts the counters of the connections, in the same transaction.
+        """
         rows = ((f"Integration {number}", pk, True, True) for pk, numbers in counts.items() for number in numbers)
         insert(self.model, ("name", "connection", "active", "placeholder"), rows)
 
@@ -386,33 +390,3 @@ class Integration(models.Model):
         deleted = super().delete(*args, **kwargs)
         connection.recount_integrations(demo=False)
         return deleted
-
-
-class KeyProof(models.Model):
-    """A known text, sealed: shows that the configured keys are those of this database, without opening any secret."""
-
-    TEXT: ClassVar[str] = "the keys of this database"
-    PLACE: ClassVar[str] = "key proof"
-
-    sealed = models.TextField()
-
-    def __str__(self) -> str:
-        return "key proof"
-
-    @classmethod
-    def ensure(cls) -> None:
-        """Seal the proof if there is none yet."""
-        if not cls.objects.exists():
-            cls.renew()
-
-    @classmethod
-    def renew(cls) -> None:
-        """Seal the proof with the first key."""
-        cls.objects.update_or_create(pk=1, defaults={"sealed": keyring().seal(cls.TEXT, cls.PLACE)})
-
-    @classmethod
-    def verify(cls) -> None:
-        """Raise `sealing.Unreadable` if the configured keys are not those of this database."""
-        proof = cls.objects.first()
-        if proof is not None:
-            keyring().open(proof.sealed, cls.PLACE)

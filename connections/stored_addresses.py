@@ -8,9 +8,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connections.addresses import Address, parse_address, parse_endpoint
-from connections.sealing import keyring
+from connections.secrets.encryption import keyring
 from connections.versions import next_version
-from itempath.scrubbing import forget, remember
+from core import redaction
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def take_credentials_out(apps: Any, using: str) -> None:
     version = next_version(using)
     for connection in suspects(apps.get_model("connections", "Connection"), using):
         take_from(connection, version)
-        forget()
+        redaction.clear()
     conceal_changes(apps, using)
 
 
@@ -55,11 +55,11 @@ def take_from(connection: Any, version: int) -> None:
 
 
 def move_credentials(connection: Any, address: Address, version: int) -> None:
-    remember(address.password)
+    redaction.add(address.password)
     connection.url, connection.version = address.text, version
     connection.username = connection.username or address.username[:255]
     if address.password and not connection.password_sealed:
-        connection.password_sealed = keyring().seal(address.password, f"connection:{connection.uid}:password")
+        connection.password_sealed = keyring().encrypt(address.password, f"connection:{connection.uid}:password")
         connection.password_exists, connection.password_stored_at = True, timezone.now()
     connection.save(update_fields=["url", "version", "username", "password_sealed", "password_exists", "password_stored_at"])
     logger.warning("Connection %s: user name and password were taken out of its address.", connection.pk)

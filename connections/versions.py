@@ -5,7 +5,7 @@ import time
 from django.db import connections
 
 
-def follow_versions(using: str) -> None:
+def advance_version(using: str) -> None:
     """Let the next version be above all that are there, and all that a lost database gave out before.
 
     Rows may come in from another database, or from a backup: counting on from it, a client would be told that what it

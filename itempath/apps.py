@@ -1,8 +1,6 @@
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.contrib.auth.signals import user_logged_in
-from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 
@@ -12,12 +10,7 @@ class ItemPathConfig(AppConfig):
 
     def ready(self) -> None:
         from itempath import checks  # noqa: F401  # registers the system checks
-        from itempath.api import schema  # noqa: F401  # registers the extensions of the OpenAPI description
-        from itempath.api.lookups import add_sqlite_functions
-        from itempath.pages import begin_session
 
-        connection_created.connect(add_sqlite_functions)
-        user_logged_in.connect(begin_session)
         pre_migrate.connect(refuse_lost_database, sender=self)
         post_migrate.connect(name_installation, sender=self)
 

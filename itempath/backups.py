@@ -16,12 +16,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 
 from connections.models import Connection, KeyProof
-from connections.sealing import keyring
-from connections.secrets import SECRETS
+from connections.secrets.encryption import keyring
+from connections.secrets.holder import SECRETS
+from core.db.sqlite3 import lock
 from itempath.environment import BASE_DIR
 from itempath.installation import database_name
 from itempath.models import Installation
-from itempath.sqlite3 import lock
 
 # What SQLite keeps beside a database. With another database in its place, they would damage that one.
 COMPANIONS = ("-wal", "-shm", "-journal")

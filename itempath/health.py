@@ -13,16 +13,16 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from connections.models import KeyProof
-from connections.sealing import Unreadable
+from connections.secrets.encryption import DecryptionError
+from core.db.best_effort import set_busy_timeout
+from core.db.outages import give_up_connection, is_busy
 from itempath.models import Installation
-from itempath.outages import give_up_connection, is_busy
-from itempath.patience import set_busy_timeout
 
 logger = logging.getLogger(__name__)
 
 # Milliseconds for a lock, and no wait for the disk: until the end of the transaction, on PostgreSQL.
 LOCALLY = "SELECT set_config('lock_timeout', '100', true), set_config('synchronous_commit', 'off', true)"
-LEAST_FREE = 65_536  # bytes, on SQLite
+MIN_FREE_SPACE = 65_536  # bytes, on SQLite
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
     "postgresql": "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)",
@@ -61,7 +61,7 @@ def list_faults() -> list[str]:
         return find_unread() or find_unwritten()
     except Error as error:
         return [f"the database cannot be reached ({error})"]
-    except Unreadable as error:
+    except DecryptionError as error:
         return [f"CONNECTION_SECRET_KEYS are not the keys of this database ({error})"]
 
 
@@ -78,7 +78,7 @@ def find_unread() -> list[str]:
 
 def find_unwritten() -> list[str]:
     """Write something. Another's write in progress, such as an import, is no fault and is not waited for."""
-    if connection.vendor == "sqlite" and free_space() < LEAST_FREE:
+    if connection.vendor == "sqlite" and free_space() < MIN_FREE_SPACE:
         return [f"the disk of the database is full ({free_space()} bytes are free)"]
     try:
         with probing():

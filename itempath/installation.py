@@ -12,10 +12,10 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from connections.models import Connection
+from core.db.outages import is_damage
 from itempath import dotenv
 from itempath.environment import env_file, is_database_overridden
 from itempath.models import Installation
-from itempath.outages import is_damage
 
 COMMENT = "Which database this installation has: a start that finds another one, or an empty one, stops."
 UNUSABLE = "The database cannot be used: "

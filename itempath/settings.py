@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from core.redaction import LINE_FORMAT
 from itempath.environment import BASE_DIR, read_environment
-from itempath.scrubbing import LINE_FORMAT
 
 django_stubs_ext.monkeypatch()  # lets Django's classes take type arguments, as ModelAdmin[App]
 
@@ -53,10 +53,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_filters",
-    "auditlog",
+    "core.apps.AuditConfig",
     "corsheaders",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "core.apps.CoreConfig",
     "itempath.apps.ItemPathConfig",
     "accounts.apps.AccountsConfig",
     "connections.apps.ConnectionsConfig",
@@ -65,28 +66,28 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "itempath.middleware.RequestIdMiddleware",
+    "core.middleware.RequestIdMiddleware",
     "itempath.health.HealthMiddleware",
-    "itempath.access_log.AccessLogMiddleware",
+    "accounts.access_log.AccessLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "itempath.pages.ContentSecurityPolicy",
+    "core.page_middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "itempath.middleware.CompressionMiddleware",
-    "itempath.pages.Unusable",
-    "itempath.pages.Sessions",
+    "core.middleware.CompressionMiddleware",
+    "core.page_middleware.BadAddressMiddleware",
+    "accounts.session_middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "itempath.pages.Users",
-    "itempath.pages.Messages",
-    "itempath.bounds.BoundsMiddleware",
-    "itempath.changes.ChangeRecordMiddleware",
+    "accounts.session_middleware.Users",
+    "core.page_middleware.Messages",
+    "core.bounds.BoundsMiddleware",
+    "core.audit.AuditMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "itempath" / "templates"],
+        "DIRS": [BASE_DIR / "core" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -112,13 +113,13 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
-        config["ENGINE"] = "itempath.sqlite3"
+        config["ENGINE"] = "core.db.sqlite3"
         # WAL lets readers go on beside the one writer; IMMEDIATE takes the write lock at BEGIN, where the busy
         # timeout applies: a transaction that first reads and then writes would fail at once instead.
         # 3 s: a client hears 503 within the 5 s of the contract.
         options |= {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
     else:
-        config["ENGINE"] = "itempath.postgresql"
+        config["ENGINE"] = "core.db.postgresql"
         # PgBouncer hands a session on with each transaction: it may know neither statements that were prepared, nor a
         # cursor, nor what was set for it.
         config["DISABLE_SERVER_SIDE_CURSORS"] = pooled = bool(options.pop("pgbouncer", False))
@@ -147,15 +148,15 @@ AUTH_PASSWORD_VALIDATORS = [
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.CredentialThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.rate_limits.CredentialThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
-    "DEFAULT_FILTER_BACKENDS": ["itempath.api.filters.OperatorFilterBackend", "itempath.api.ordering.OrderingBackend"],
-    "DEFAULT_PAGINATION_CLASS": "itempath.api.pagination.Pagination",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "itempath.api.http.JSONNegotiation",
-    "DEFAULT_RENDERER_CLASSES": ["itempath.api.http.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["itempath.api.http.BoundedJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "itempath.api.schema.RegistrySchema",
-    "EXCEPTION_HANDLER": "itempath.api.handlers.exception_handler",
+    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.OperatorFilterBackend", "core.api.ordering.OrderingBackend"],
+    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.http.JSONNegotiation",
+    "DEFAULT_RENDERER_CLASSES": ["core.api.http.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.http.BoundedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.RegistrySchema",
+    "EXCEPTION_HANDLER": "core.api.handlers.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -189,7 +190,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/",
-    "PREPROCESSING_HOOKS": ["itempath.api.schema.drop_trailing_slash"],
+    "PREPROCESSING_HOOKS": ["core.api.schema.drop_trailing_slash"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "workitems.schema.finish"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -206,7 +207,7 @@ SIMPLE_JWT = {
 
 # A change is led to the log lines of its request.
 AUDITLOG_DISABLE_ON_RAW_SAVE = True  # loaddata brings the record along
-AUDITLOG_CID_GETTER = "itempath.middleware.current_request_id"
+AUDITLOG_CID_GETTER = "core.middleware.current_request_id"
 
 
 def seen_with(permission: str) -> Callable[[HttpRequest], bool]:
@@ -233,8 +234,8 @@ UNFOLD = {
     "SITE_SUBHEADER": "registry",
     "SITE_SYMBOL": "hub",
     "SITE_URL": None,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": asset("itempath/favicon.svg")}],
-    "STYLES": [asset("itempath/admin.css")],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": asset("core/favicon.svg")}],
+    "STYLES": [asset("core/admin.css")],
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "accounts.forms.ThrottledAuthenticationForm"},
     "COLORS": {
@@ -294,7 +295,7 @@ UNFOLD = {
     },
 }
 
-SERIALIZATION_MODULES = {"json": "itempath.exact_json"}
+SERIALIZATION_MODULES = {"json": "core.exact_json"}
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
@@ -325,12 +326,12 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts_include_subdomains
 SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts_preload
 # Both bind other hosts of the domain, for as long as browsers remember it: nobody should have to choose them.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-# The longest that a login lasts; `itempath.pages` counts from the login, and ends a session that was left idle.
+# The longest that a login lasts; `accounts.session_middleware` counts from the login, and ends a session that was left idle.
 SESSION_COOKIE_AGE = ENVIRONMENT.session_hours * 3600
 SESSION_IDLE_SECONDS = ENVIRONMENT.session_idle_minutes * 60
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "itempath.api.handlers.csrf_failure"
-# Everything comes from this server. `itempath.pages` adds what the admin's scripts need.
+CSRF_FAILURE_VIEW = "core.error_pages.csrf_failure"
+# Everything comes from this server. `accounts.session_middleware` adds what the admin's scripts need.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [csp.NONE],
@@ -346,8 +347,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [csp.SELF],
     }
 }
-DEFAULT_EXCEPTION_REPORTER = "itempath.scrubbing.Reporter"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "itempath.scrubbing.ReporterFilter"
+DEFAULT_EXCEPTION_REPORTER = "core.redaction.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "core.redaction.ReporterFilter"
 # Bounds the bodies of forms and of API calls that need one: 413 beyond it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
@@ -357,8 +358,8 @@ logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "itempath.middleware.RequestIdFilter"}},
-    "formatters": {"json": {"()": "itempath.scrubbing.ScrubbingFormatter", **LINE_FORMAT}},
+    "filters": {"request_id": {"()": "core.middleware.RequestIdFilter"}},
+    "formatters": {"json": {"()": "core.redaction.RedactingFormatter", **LINE_FORMAT}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "json"}},
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
     # Django's own handler mails tracebacks to ADMINS and prints only in DEBUG; one console for everything is plainer.

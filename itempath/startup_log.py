@@ -12,8 +12,8 @@ from typing import Any, TextIO
 
 from django.conf import settings
 
-from itempath.middleware import RequestIdFilter
-from itempath.scrubbing import LINE_FORMAT, ScrubbingFormatter
+from core.middleware import RequestIdFilter
+from core.redaction import LINE_FORMAT, RedactingFormatter
 
 # Granian's own loggers: of the server, and of its access log, which this product replaces.
 GRANIAN = ("_granian", "granian.access")
@@ -27,7 +27,7 @@ class JsonLines(io.TextIOBase):
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.formatter = ScrubbingFormatter(**LINE_FORMAT)
+        self.formatter = RedactingFormatter(**LINE_FORMAT)
         self.pending = ""
 
     def writable(self) -> bool:
@@ -42,7 +42,7 @@ class JsonLines(io.TextIOBase):
             self.stream.write(text)
         else:
             self.pending += text
-            if is_whole(self.pending):
+            if is_complete(self.pending):
                 self.flush()
         return len(text)
 
@@ -59,7 +59,7 @@ class JsonLines(io.TextIOBase):
         return self.formatter.format(record)
 
 
-def is_whole(text: str) -> bool:
+def is_complete(text: str) -> bool:
     """Return whether nothing more belongs to `text`: a traceback comes in pieces, its error last."""
     *_, last = text.removesuffix("\n").split("\n")
     return text.endswith("\n") and not last.startswith(" ") and not last.rstrip().endswith(":")

@@ -5,9 +5,9 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from accounts.urls import urlpatterns as account_urls
-from connections.urls import urlpatterns as connection_urls
-from itempath.api.description import DescriptionView
-from itempath.api.handlers import ApiRoot, UnknownPath
+from connections.api.urls import urlpatterns as connection_urls
+from core.api.description import DescriptionView
+from core.api.handlers import ApiRoot, UnknownPath
 from workitems.urls import urlpatterns as work_item_urls
 
 
@@ -32,5 +32,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "itempath.api.handlers.bad_request"
-handler500 = "itempath.api.handlers.server_error"
+handler400 = "core.error_pages.bad_request"
+handler500 = "core.error_pages.server_error"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from itempath.bounds import bound_requests
-from itempath.proxies import trust_proxies
+from core.bounds import bound_requests
+from core.proxies import trust_proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

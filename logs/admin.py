@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from itempath.admin import RecordAdmin
+from core.admin import ReadOnlyAdmin
 from logs.models import ConnectionLog
 
 
@@ -25,7 +25,7 @@ class ResultFilter(admin.SimpleListFilter):
 
 
 @admin.register(ConnectionLog)
-class ConnectionLogAdmin(RecordAdmin[ConnectionLog]):
+class ConnectionLogAdmin(ReadOnlyAdmin[ConnectionLog]):
     list_display = ("when", "result", "connection", "reason", "seconds")
     fields = ("when", "result", "connection", "description", "error", "seconds")
     readonly_fields = ("when", "result", "seconds")

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from itempath.bulk import overwrite
+from core.db.bulk import upsert
 
 
 class ConnectionLogQuerySet(models.QuerySet["ConnectionLog"]):
@@ -21,10 +21,10 @@ class ConnectionLogQuerySet(models.QuerySet["ConnectionLog"]):
 
         Connection.objects.filter(latest_log__in=pks).update()
 
-    def overwrite(self, logs: list["ConnectionLog"]) -> None:
+    def upsert(self, logs: list["ConnectionLog"]) -> None:
         """Insert entries by id, or write over the ones that are there."""
         with transaction.atomic(using=self.db):
-            overwrite(self, logs)
+            upsert(self, logs)
             self.renew_connections([log.pk for log in logs])
 
 

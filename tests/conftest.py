@@ -21,10 +21,10 @@ import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
 
-from accounts import recognition, security_log
+from accounts import bearer_cache, security_log
 from accounts.models import ApiKey, User
 from accounts.roles import Role
-from itempath.api import plans
+from core.api import list_queries
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,10 +62,10 @@ def quick_clients(settings):
 @pytest.fixture(autouse=True)
 def nothing_is_remembered():
     """No test knows the bearers of another one, nor its pages."""
-    recognition.forget()
+    bearer_cache.clear()
     for budget in (security_log.failed, security_log.locked, security_log.refused):
         budget.clear()
-    plans.kept.clear()
+    list_queries.cache.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from itempath.admin import RegistryAdmin, is_id
+from core.admin import RegistryAdmin, is_id
 from workitems.models import ENDS, Backlog, Bug, Initiative, Item, Link, Organization, WorkItem
 
 LINKS_PAGE = 50

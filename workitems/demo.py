@@ -6,8 +6,8 @@ from pathlib import Path
 from django.db import transaction
 
 from accounts.models import User
+from workitems.importing import import_work_items
 from workitems.models import WORK_ITEMS, Organization
-from workitems.transfer import import_work_items
 
 FILE = Path(__file__).with_name("demo.json")
 # Made the examples; never logs in and has no credentials.

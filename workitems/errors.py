@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from itempath.api import handlers
-from itempath.api.arguments import well_formed
-from itempath.middleware import request_id
+from core.api import handlers
+from core.api.arguments import well_formed
+from core.middleware import request_id
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from accounts.models import User
-from itempath.examples import Example, ExampleQuerySet
+from core.examples import Example, ExampleQuerySet
 
 # Ids in one look-up: some builds of SQLite take 32,766 parameters.
 SLICE = 30_000
@@ -245,15 +245,15 @@ class Initiative(WorkItem, Mailed, Ordered):
 WORK_ITEMS: tuple[type[WorkItem], ...] = (Item, Bug, Backlog, Initiative)
 ENDS = tuple(str(model._meta.model_name) for model in WORK_ITEMS)
 PAIRS = tuple(combinations(ENDS, 2))
-Places = dict[str, dict[int, int]]
+OrganizationIds = dict[str, dict[int, int]]
 
 
-def lock(ends: Mapping[str, Iterable[int]], user: User | None = None, using: str = "default") -> Places:
+def lock_organizations(ends: Mapping[str, Iterable[int]], user: User | None = None, using: str = "default") -> OrganizationIds:
     """Lock records, given as ids by kind; return the organisation of each that is there and that `user` may see.
 
     One query a kind, always in the same order.
     """
-    found: Places = {}
+    found: OrganizationIds = {}
     for model, end in zip(WORK_ITEMS, ENDS, strict=True):
         if end in ends:
             queryset = WorkItemQuerySet(model, using=using)
@@ -286,7 +286,7 @@ class LinkQuerySet(models.QuerySet["Link"]):
     def bulk_create(self, objs: Iterable["Link"], *args: Any, **kwargs: Any) -> list["Link"]:
         links = list(objs)
         with transaction.atomic(using=self.db):
-            places = lock(ends_of(links), using=self.db)
+            places = lock_organizations(ends_of(links), using=self.db)
             for link in links:
                 link.check_ends(places)
             organizations_of(places, self.db).keep()
@@ -323,8 +323,8 @@ def ends_of(links: Iterable["Link"]) -> dict[str, set[int]]:
     return found
 
 
-def organizations_of(places: Places, using: str) -> ExampleQuerySet[Organization]:
-    """Return the organisations that `lock()` found."""
+def organizations_of(places: OrganizationIds, using: str) -> ExampleQuerySet[Organization]:
+    """Return the organisations that `lock_organizations()` found."""
     pks = {pk for found in places.values() for pk in found.values()}
     return Organization.objects.using(using).filter(pk__in=pks)
 
@@ -382,7 +382,7 @@ class Link(models.Model):
         pks = {end: getattr(self, f"{end}_id") for end in ENDS}
         return {end: pk for end, pk in pks.items() if pk is not None}
 
-    def check_ends(self, places: Places) -> None:
+    def check_ends(self, places: OrganizationIds) -> None:
         """Raises `ValidationError` unless both ends are in `places`, with the same organisation."""
         organizations = [places.get(end, {}).get(pk) for end, pk in self.ends().items()]
         if None in organizations:
@@ -392,12 +392,12 @@ class Link(models.Model):
 
     @transaction.atomic
     def clean(self) -> None:
-        self.check_ends(lock(ends_of([self])))
+        self.check_ends(lock_organizations(ends_of([self])))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         using = kwargs.get("using") or "default"
         with transaction.atomic(using=using):
-            places = lock(ends_of([self]), using=using)
+            places = lock_organizations(ends_of([self]), using=using)
             self.check_ends(places)
             organizations_of(places, using).keep()
             super().save(*args, **kwargs)
@@ -405,5 +405,5 @@ class Link(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         using = kwargs.get("using") or "default"
         with transaction.atomic(using=using):
-            organizations_of(lock(ends_of([self]), using=using), using).keep()
+            organizations_of(lock_organizations(ends_of([self]), using=using), using).keep()
             return super().delete(*args, **kwargs)

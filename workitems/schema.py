@@ -13,9 +13,9 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from itempath.api.schema import ErrorSerializer, RegistrySchema
+from core.api.schema import ErrorSerializer, RegistrySchema
 from workitems.errors import shape
-from workitems.kinds import KINDS, WORDS
+from workitems.item_types import ITEM_TYPES, WORDS
 from workitems.serializers import LinkSerializer
 
 BODY = {"items": [], "initiatives": [28], "bugs": [], "backlogs": [], "delete": False}
@@ -127,7 +127,7 @@ class ChangeAnswerSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field(
     PolymorphicProxySerializer(
-        component_name="WorkItem", serializers=[kind.serializer for kind in KINDS], resource_type_field_name=None, many=True
+        component_name="WorkItem", serializers=[kind.serializer for kind in ITEM_TYPES], resource_type_field_name=None, many=True
     )
 )
 class WorkItemsField(serializers.Field[Any, Any, Any, Any]):

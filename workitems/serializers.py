@@ -7,7 +7,7 @@ from django.db.models import Func, IntegerField, TextField
 from django.db.models.sql.compiler import SQLCompiler
 from rest_framework import serializers
 
-from itempath.api.rows import RowSerializer
+from core.api.rows import RowSerializer
 
 
 class InstantText(Func):

@@ -11,9 +11,9 @@ from rest_framework.views import APIView
 from accounts.models import User
 from workitems.authentication import MemberAuthentication
 from workitems.errors import exception_handler
-from workitems.kinds import find_kind
-from workitems.orders import Order, parse_id
-from workitems.reading import read_links
+from workitems.item_types import find_item_type
+from workitems.link_commands import LinkChange, parse_id
+from workitems.queries import read_links
 from workitems.schema import WorkItemSchema, describe_change, describe_show
 
 
@@ -31,8 +31,8 @@ class WorkItemView(APIView):
 class ChangeLinks(WorkItemView):
     @describe_change
     def post(self, request: Request, owner: str, id: str) -> Response:
-        order = Order.read(request._request.body)
-        kind, pk = find_kind(owner), parse_id(id)
+        order = LinkChange.read(request._request.body)
+        kind, pk = find_item_type(owner), parse_id(id)
         if kind is None or pk is None:
             raise NotFound(f"not found this {owner}.")
         order.carry_out(cast("User", request.user), kind, pk, spelling=owner)
@@ -42,7 +42,7 @@ class ChangeLinks(WorkItemView):
 class ShowLinks(WorkItemView):
     @describe_show
     def get(self, request: Request, owner: str, info: str, id: str) -> Response:
-        kind, wanted = find_kind(owner), find_kind(info)
+        kind, wanted = find_item_type(owner), find_item_type(info)
         if kind is None or wanted is None:
             raise NotFound("not found this connections.")
         pk = parse_id(id)

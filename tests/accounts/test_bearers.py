@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts import recognition
+from accounts import bearer_cache
 from accounts.models import ApiKey, ApplicationToken, User
 from accounts.roles import ROLES, Role
 from accounts.tokens import AccessToken, RefreshToken
@@ -105,7 +105,7 @@ def forged(issue: Callable[[User], str], key: str, algorithm: str) -> Callable[[
 
 OTHER_KEY = "k" * 64
 
-KINDS: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
+ITEM_TYPES: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
     ("access", access, READS),
     ("application", ApplicationToken.issue, READS),
     ("application, to expire", future(ApplicationToken.issue), READS),
@@ -133,7 +133,7 @@ KINDS: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("issue", "expected"), [row[1:] for row in KINDS], ids=[row[0] for row in KINDS])
+@pytest.mark.parametrize(("issue", "expected"), [row[1:] for row in ITEM_TYPES], ids=[row[0] for row in ITEM_TYPES])
 def test_what_each_bearer_opens(issue, expected, reader):
     assert statuses(f"Bearer {issue(reader)}") == expected
 
@@ -308,8 +308,8 @@ def test_a_change_counts_once_it_is_committed(reader, django_capture_on_commit_c
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {access(reader)}")
         reader.save()
         assert client.get("/api/connections").status_code == 200
-        assert len(recognition.recognised) == 1
-    assert len(recognition.recognised) == 0
+        assert len(bearer_cache.bearers) == 1
+    assert len(bearer_cache.bearers) == 0
 
 
 def test_a_flood_of_refused_tokens_does_not_drown_the_log(db, caplog):
@@ -425,6 +425,6 @@ def test_queries_of_a_call(issue, reader, django_assert_num_queries):
         call(header, *LIST)
     with django_assert_num_queries(1):  # the list
         call(header, *LIST)
-    recognition.forget()
+    bearer_cache.clear()
     with django_assert_num_queries(2):  # 1. bearer, user and role; 2. the list
         call(header, *LIST)

@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, ApplicationToken, User
 from accounts.roles import Role
+from connections.choices import Authentication, ConnectionType, authentications_of
 from connections.forms import ConnectionForm
-from connections.kinds import Authentication, ConnectionType, authentications_of
 from connections.models import App, Connection, Integration
-from connections.secrets import SECRETS
-from itempath.changes import record_created
+from connections.secrets.holder import SECRETS
+from core.audit import log_created
 from logs.models import ConnectionLog
 from tests.canaries import CANARIES, found, whole_answer, whole_database
 from tests.conftest import make_user
@@ -54,7 +54,7 @@ def rows(db) -> dict[str, int]:
     person, machine = make_user("colleague", Role.READER, is_staff=True), make_user("machine", type=User.Type.APPLICATION)
     ApiKey.issue(person)
     ApplicationToken.issue(machine)
-    record_created(Connection, [record.pk], source="test")
+    log_created(Connection, [record.pk], source="test")
     last = {model.__name__: model._default_manager.latest("pk").pk for model in (ApiKey, ApplicationToken)}
     named = {"app": app, "connection": record, "unused": free, "integration": integration, "log": log, "user": person, "machine": machine}
     ids = {name: row.pk for name, row in named.items()} | {"key": last["ApiKey"], "token": last["ApplicationToken"]}

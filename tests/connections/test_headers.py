@@ -5,8 +5,8 @@ import base64
 import pytest
 from django.core.exceptions import ValidationError
 
+from connections.choices import Authentication
 from connections.headers import OF_THE_CALL, ROUTING
-from connections.kinds import Authentication
 from connections.models import Connection
 from tests.pages import change, errors_of, make_connection, manager_browser, reread
 

@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
+from connections.importing import import_records
 from connections.models import App, Connection
 from connections.names import fill_name_keys, name_key
-from connections.transfer import import_records
-from itempath.bulk import refresh_statistics
+from core.db.bulk import refresh_statistics
 from tests.conftest import ROOT
 from tests.connections.records import record
 from tests.pages import make_connection
@@ -59,7 +59,7 @@ def saved(**options):
 def written_over(record):
     record.name = "Größe"
     with transaction.atomic():
-        Connection.objects.overwrite([record])
+        Connection.objects.upsert([record])
 
 
 def updated_together(record):

@@ -6,8 +6,8 @@ from auditlog.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts import bearer_cache
 from accounts.models import ApiKey, User
-from accounts.recognition import forget
 from workitems.models import WORK_ITEMS, Backlog, Bug, Initiative, Item, Link, Organization, WorkItem
 
 PATH = "/api/connections"
@@ -80,7 +80,7 @@ class Queries(CaptureQueriesContext):
 
     def __init__(self) -> None:
         super().__init__(connection)
-        forget()
+        bearer_cache.clear()
 
     def __len__(self) -> int:
         return len(self.statements)

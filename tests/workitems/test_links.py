@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import F
 
 from accounts.tokens import AccessToken
-from itempath.bulk import overwrite
+from core.db.bulk import upsert
 from tests.conftest import make_user, running_server
 from tests.workitems import PATH, Place, order, pairs, post, refused
 from workitems.models import ENDS, PAIRS, Bug, Item, Link, Organization
@@ -147,7 +147,7 @@ def update_in_bulk(item, organization):
 
 def write_over(item, organization):
     item.organization = organization
-    overwrite(Item.objects.all(), [item])
+    upsert(Item.objects.all(), [item])
 
 
 MOVES = {

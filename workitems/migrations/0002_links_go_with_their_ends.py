@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from workitems.cascades import create, remove
+from workitems.link_triggers import create, remove
 
 
 class Migration(migrations.Migration):

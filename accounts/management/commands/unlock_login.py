@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.login_throttle import ADDRESS_LIMIT, digest
 from accounts.models import LoginWindow, User
-from accounts.throttle import ADDRESS_LIMIT, digest
 
 
 class Command(BaseCommand):

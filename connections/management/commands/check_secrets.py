@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from connections.rotation import find_unreadable
+from connections.secrets.rotation import find_unreadable
 
 
 class Command(BaseCommand):

@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
+from connections.exporting import export_records
 from connections.models import Connection
-from connections.transfer import export_records
 
 
 class Command(BaseCommand):

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from accounts.models import ApiKey
 from connections.demo import DEMO_READER
-from connections.transfer import Summary, import_records, read_records
-from itempath.records import ImportRefused
+from connections.importing import Summary, import_records, read_records
+from core.import_schema import ImportRefused
 
 FULL_PAGE = 1000
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from connections.rotation import Progress, remaining, rotate
+from connections.secrets.rotation import Progress, remaining, rotate
 
 
 class Command(BaseCommand):

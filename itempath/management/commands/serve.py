@@ -17,11 +17,11 @@ from accounts.models import ApiKey, User
 from accounts.roles import Role
 from connections.demo import DEMO_READER, has_demo, load_demo
 from connections.models import Connection, KeyProof
-from connections.sealing import Unreadable
+from connections.secrets.encryption import DecryptionError
+from core.db.outages import is_outage
+from core.db.sqlite3.lock import share_with_successor
 from itempath.environment import BASE_DIR
 from itempath.installation import database_name, describe_failure, note_installation, require_database
-from itempath.outages import is_outage
-from itempath.sqlite3.lock import share_with_successor
 from workitems import demo as work_items
 from workitems.models import Organization
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         """Serve all the same: lists go on, and `/readyz` says that something is wrong."""
         try:
             KeyProof.verify()
-        except Unreadable as error:
+        except DecryptionError as error:
             logger.error("CONNECTION_SECRET_KEYS are not the keys of this database (%s)", error)
 
     def migrate(self) -> None:

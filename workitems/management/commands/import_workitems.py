@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, OperationalError
 
-from itempath.records import ImportRefused
-from workitems.transfer import import_work_items, read_file
+from core.import_schema import ImportRefused
+from workitems.importing import import_work_items, read_file
 
 
 def read(name: str) -> bytes:

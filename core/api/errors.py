@@ -1,0 +1,51 @@
+"""The API's errors, in one shape: `{"msg": "<sentence>", "errors": [{"<field>": {"message": "<sentence>"}}]}`."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException
+
+Fault = dict[str, dict[str, str]]
+# Of what a message repeats: the rest of the faults is in `errors`, the rest of a name in the call.
+MAX_FAULTS_SHOWN, MAX_NAME_LENGTH = 10, 40
+RETRY_AFTER = 5  # seconds, for a database that is away
+
+
+class Unprocessable(APIException):
+    """422: arguments or fields that are well-formed and wrong; `faults` has one object for each."""
+
+    status_code = 422
+    default_code = "unprocessable"
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__(summarize(faults))
+        self.faults = faults
+
+
+def summarize(faults: list[Fault]) -> str:
+    """Say in a message what is wrong: it is all that most clients log."""
+    sentences = [f"{shorten(name)}: {said['message']}" for fault in faults for name, said in fault.items()]
+    more = len(sentences) - MAX_FAULTS_SHOWN
+    return " ".join(sentences[:MAX_FAULTS_SHOWN] + [f"And {more} more."] * (more > 0))
+
+
+def shorten(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}..."
+
+
+class PayloadTooLarge(APIException):
+    status_code = 413
+    default_detail = "The body is too large."
+    default_code = "payload_too_large"
+
+
+class Unavailable(APIException):
+    """503: the database cannot be reached, or is locked for longer than a caller can wait."""
+
+    status_code = 503
+    default_detail = "The database cannot be reached; try again."
+    default_code = "unavailable"
+    wait = RETRY_AFTER
+
+
+def shape(message: str, faults: list[Fault] | None = None) -> dict[str, Any]:
+    return {"msg": message, "errors": faults or []}

@@ -1,0 +1,221 @@
+"""ItemPath's filters: an operator at the start of the value, one kind of filter for each kind of field."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.utils.datastructures import MultiValueDict
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from core.api.arguments import Argument, Arguments
+from core.api.dates import ACCEPTED, parse_moment
+from core.api.rows import Column, MomentField, RowSerializer
+
+OPERATOR = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
+# SQLite parses an expression at most 1000 levels deep, and a condition takes up to three.
+MAX_CONDITIONS = 250
+# Both databases take more bound values than this in one statement.
+MAX_MEMBERS = 10_000
+
+EQUALITY = ("eq", "not", "or", "nor")
+COMPARISON = ("gt", "lt", "gte", "lte")
+SEARCH = ("like", "notlike")
+
+
+class Repeated(forms.Widget):
+    """Hands a field every argument of its name."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: MultiValueDict[str, Any], name: str) -> list[Argument]:
+        assert isinstance(data, Arguments)
+        return data.take(name)
+
+
+class ConditionsField(forms.Field):
+    """Turns the arguments of one name into conditions, or says of the first bad one what would be accepted."""
+
+    widget = Repeated
+
+    def __init__(self, *, condition: Callable[[str], Q], **kwargs: Any) -> None:
+        self.condition = condition
+        super().__init__(required=False)
+
+    def clean(self, value: list[Argument]) -> list[Q]:
+        return [self.read(pair) for pair in value]
+
+    def read(self, pair: Argument) -> Q:
+        try:
+            return self.condition(pair.value)
+        except ValueError as error:
+            raise ValidationError(str(error), params={"pair": pair}) from error
+
+
+class OperatorFilter(django_filters.Filter):
+    """A filter on one field. A kind of field says which operators it takes and how it reads a value."""
+
+    field_class = ConditionsField
+    operators: ClassVar[tuple[str, ...]] = EQUALITY
+    accepted: ClassVar[str]
+    example: ClassVar[str]
+
+    def __init__(self, field_name: str) -> None:
+        super().__init__(field_name=field_name)
+        self.extra["condition"] = self.condition
+
+    def parse(self, text: str) -> Any:
+        """Return the value that `text` stands for; raise `ValueError` if it is none."""
+        raise NotImplementedError
+
+    def filter(self, qs: QuerySet[Any], value: list[Q]) -> QuerySet[Any]:
+        return qs.filter(*value) if value else qs
+
+    def condition(self, value: str) -> Q:
+        """Return the condition that an argument's value sets. Raises `ValueError` with a sentence for the client."""
+        operator, operand = self.split(value)
+        if operator in ("", "not") and operand.lower() == "null":
+            return self.lookup("isnull", operator == "")
+        if operator in ("or", "nor"):
+            return self.any_of(operand.split(";"), negate=operator == "nor")
+        positive = self.lookup(*self.comparison(operator, operand))
+        return self.present(~positive) if operator.startswith("not") else positive
+
+    def split(self, value: str) -> tuple[str, str]:
+        match = OPERATOR.fullmatch(value)
+        operator, operand = (match[1].lower(), match[2]) if match else ("", value)
+        if match and operator not in self.operators:
+            listed = ", ".join(f"[{name}]" for name in self.operators)
+            raise ValueError(f"Takes the operators {listed}; put [eq] before a value that begins with a bracket.")
+        return operator, operand
+
+    def comparison(self, operator: str, operand: str) -> tuple[str, Any]:
+        if operator in SEARCH:
+            return "folded_contains", self.read(operand)
+        return operator if operator in COMPARISON else "exact", self.read(operand)
+
+    def any_of(self, members: list[str], *, negate: bool) -> Q:
+        if len(members) > MAX_MEMBERS:
+            raise ValueError(f"Takes at most {MAX_MEMBERS} values in one list.")
+        values = {self.read(member) for member in members if member.lower() != "null"}
+        found = self.lookup("in", values)
+        if negate:
+            return self.present(~found)  # a null is none of the values, and SQL does not select it either way
+        with_null = any(member.lower() == "null" for member in members)
+        return found | self.lookup("isnull", True) if with_null else found
+
+    def read(self, text: str) -> Any:
+        if "\0" in text:
+            raise ValueError("Takes no NUL character.")
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise ValueError(f"{self.accepted}.") from error
+
+    def lookup(self, expression: str, value: Any) -> Q:
+        return Q((f"{self.field_name}__{expression}", value))
+
+    def present(self, condition: Q) -> Q:
+        """Keep SQL's rule for nulls, which Django's `~Q` would select."""
+        return condition & self.lookup("isnull", False)
+
+
+class TextFilter(OperatorFilter):
+    operators = EQUALITY + COMPARISON + SEARCH
+    accepted = "Takes text"
+    example = "[like]power"
+
+    def parse(self, text: str) -> str:
+        return text
+
+
+class IntegerFilter(OperatorFilter):
+    operators = EQUALITY + COMPARISON
+    accepted = "Takes an integer of at most 64 bits"
+    example = "[or]1;2;7"
+
+    def parse(self, text: str) -> int:
+        if not re.fullmatch(r"\s*[+-]?[0-9]{1,40}\s*", text) or not -(2**63) <= int(text) < 2**63:
+            raise ValueError(text)
+        return int(text)
+
+
+class NumberFilter(OperatorFilter):
+    operators = EQUALITY + COMPARISON
+    accepted = "Takes a number"
+    example = "[gt]0.5"
+
+    def parse(self, text: str) -> float:
+        if not re.fullmatch(r"\s*[+-]?[0-9]{1,40}(\.[0-9]{1,40})?\s*", text):
+            raise ValueError(text)
+        return float(text)
+
+
+class MomentFilter(OperatorFilter):
+    operators = EQUALITY + COMPARISON
+    accepted = ACCEPTED
+    example = "[gte]2026-05-01"
+
+    def parse(self, text: str) -> datetime:
+        return parse_moment(text)
+
+
+class BooleanFilter(OperatorFilter):
+    words: ClassVar = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    accepted = f"Takes one of {', '.join(words)}"
+    example = "true"
+
+    def parse(self, text: str) -> bool:
+        try:
+            return self.words[text.strip().lower()]
+        except KeyError as error:
+            raise ValueError(text) from error
+
+
+KINDS: tuple[tuple[type, type[OperatorFilter]], ...] = (
+    (MomentField, MomentFilter),
+    (serializers.BooleanField, BooleanFilter),
+    (serializers.IntegerField, IntegerFilter),
+    (serializers.FloatField, NumberFilter),
+    (serializers.CharField, TextFilter),
+)
+
+
+def filter_for(column: Column) -> OperatorFilter:
+    kind = next(kind for field, kind in KINDS if isinstance(column.field, field))
+    return kind(column.path)
+
+
+class OperatorFilterSet(django_filters.FilterSet):
+    """A FilterSet with a filter for every scalar field of `serializer_class`."""
+
+    serializer_class: ClassVar[type[RowSerializer] | None] = None
+
+    @classmethod
+    def get_filters(cls) -> dict[str, django_filters.Filter]:
+        derived = {column.name: filter_for(column) for column in cls.serializer_class.scalars()} if cls.serializer_class else {}
+        return derived | dict(cls.declared_filters)
+
+
+class OperatorFilterBackend(DjangoFilterBackend):
+    """Filters by the view's `filterset_class`; what cannot be used is refused on the view's arguments."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        arguments: Arguments = view.arguments
+        asked = [name for name in filterset_class.base_filters if arguments.take(name)]
+        # A FilterSet copies its filters and builds a form: not for a call that filters nothing.
+        return self.narrow(filterset_class(arguments, queryset, request=request), arguments) if asked else queryset
+
+    def narrow(self, filterset: django_filters.FilterSet, arguments: Arguments) -> QuerySet[Any]:
+        for errors in filterset.form.errors.as_data().values():
+            arguments.refuse(errors[0].params["pair"], errors[0].message)
+        conditions = [pair for name in filterset.filters for pair in arguments.take(name)]
+        for pair in conditions[MAX_CONDITIONS:]:
+            arguments.refuse(pair, f"Is one condition too many: a call takes at most {MAX_CONDITIONS}.")
+        narrowed: QuerySet[Any] = filterset.queryset if arguments.faults else filterset.qs
+        return narrowed

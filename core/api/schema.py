@@ -1,0 +1,156 @@
+"""The OpenAPI description: what the serializers and filters do not say of themselves."""
+
+from typing import Any, Literal
+
+from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_basic_type, build_parameter_type
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_serializer
+from rest_framework import serializers
+
+from core.api.filters import OperatorFilter
+from core.api.viewsets import ResourceViewSet
+
+HEADER: Literal["header"] = "header"
+MOMENT = "2026-05-07T13:30:00.602998"
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField(help_text="What would be accepted.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A bad argument",
+            {"msg": "limit: Takes an integer from 1 to 20000.", "errors": [{"limit": {"message": "Takes an integer from 1 to 20000."}}]},
+        )
+    ]
+)
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error: one sentence, and one object for each bad field, named as the client spelt it."""
+
+    msg = serializers.CharField()
+    # Typed as the property of that name, which a declared field is not.
+    errors = serializers.ListField(child=serializers.DictField(child=FaultSerializer()))  # type: ignore[assignment]
+
+
+ERRORS = {
+    "400": "Not well-formed: the query string, a Host, a body that is needed.",
+    "401": "No bearer, or one that is malformed, expired, revoked or of the wrong kind.",
+    "403": "The role does not allow it.",
+    "404": "No such record.",
+    "405": "The method is not offered here; `Allow` names those that are.",
+    "413": "The body is too large.",
+    "415": "The body is not JSON.",
+    "422": "A bad argument or field; every bad one is named.",
+    "429": "Too many calls; `Retry-After` says when to come back.",
+    "500": "A bug; the message has the request id.",
+    "503": "The database cannot be reached; `Retry-After` says when to come back.",
+}
+READING = ("400", "401", "403", "404", "422", "429", "500", "503")
+POSTING = ("400", "401", "403", "404", "413", "415", "422", "429", "500", "503")
+
+TEXT_RESPONSES = [200, 304, *map(int, ERRORS)]
+EVERY_CALL = [
+    OpenApiParameter("X-Request-ID", str, HEADER, description="Kept if it is sane, and sent back; one is made otherwise."),
+    OpenApiParameter("X-Request-ID", str, HEADER, response=TEXT_RESPONSES, description="Leads to the log."),
+    OpenApiParameter("Retry-After", int, HEADER, response=[429, 503], description="Seconds."),
+]
+EVERY_READ = [
+    OpenApiParameter("If-None-Match", str, HEADER, description="The `ETag` of an earlier answer: 304 if it still matches_etag."),
+    OpenApiParameter("Prefer", str, HEADER, description="`handling=strict` refuses unknown arguments.", enum=["handling=strict"]),
+    OpenApiParameter("ETag", str, HEADER, response=[200, 304], description="A weak tag that changes with every shown field."),
+    OpenApiParameter("X-Ignored-Parameters", str, HEADER, response=[200], description="Arguments that nothing knows."),
+    OpenApiParameter("X-Ignored-Body", str, HEADER, response=[200], description="1: a body was sent and not read."),
+]
+ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH, description="The id of the record.")
+LIST_ONLY = [OpenApiParameter("Link", str, HEADER, response=[200], description='The next page: `<…>; rel="next"`.')]
+
+
+class RegistrySchema(AutoSchema):
+    """Adds the headers and errors that every call has, and the two forms of a list's answer."""
+
+    error_serializer: type[serializers.Serializer[Any]] = ErrorSerializer
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What each error status of the call means."""
+        return {status: ERRORS[status] for status in (READING if self.method == "GET" else POSTING)}
+
+    @property
+    def reads(self) -> bool:
+        return isinstance(self.view, ResourceViewSet)
+
+    def get_summary(self) -> str | None:
+        if not isinstance(self.view, ResourceViewSet):
+            return None
+        names = self.view.queryset.model._meta
+        return f"List {names.verbose_name_plural}" if self._is_list_view() else f"Show a {names.verbose_name}"
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Name the one scheme of all bearers: a client sends each of them in the same header."""
+        return [{"bearer": []}] if self.view.authentication_classes else [{}]
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}List"
+
+    def get_override_parameters(self) -> list[Any]:
+        read = [*EVERY_READ, *(LIST_ONLY if self._is_list_view() else [ID])]
+        return [*super().get_override_parameters(), *EVERY_CALL, *(read if self.reads else [])]
+
+    def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Call integers what they are: generated clients take 32 bits otherwise, and ids go up to 2^53."""
+        schema: dict[str, Any] = super()._map_serializer_field(field, *args, **kwargs)
+        return schema | {"format": "int64"} if isinstance(field, serializers.IntegerField) else schema
+
+    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
+        if self.reads:
+            bodies["304"] = self._get_response_for_code(None, "304") | {"description": "What the client matches_etag is current."}
+        if self.reads and self._is_list_view():
+            self.offer_count(bodies["200"])
+        bodies["200"]["description"] = "Done."
+        for status, meaning in self.errors.items():
+            bodies.setdefault(status, self._get_response_for_code(self.error_serializer, status))
+            bodies[status]["description"] = meaning
+        return bodies
+
+    def offer_count(self, body: dict[str, Any]) -> None:
+        counted = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
+        content = body["content"]["application/json"]
+        content["schema"] = {"oneOf": [content["schema"], counted]}
+
+
+class OperatorFilterExtension(OpenApiFilterExtension):
+    target_class = "core.api.filters.OperatorFilterBackend"
+    priority = 1
+
+    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+        filters = auto_schema.view.filterset_class.base_filters
+        return [self.describe(name, each) for name, each in filters.items()]
+
+    def describe(self, name: str, each: OperatorFilter) -> dict[str, Any]:
+        operators = ", ".join(f"`[{operator}]`" for operator in each.operators)
+        schema = {"type": "array", "items": build_basic_type(OpenApiTypes.STR)}
+        text = (
+            f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. For example `{each.example}`. "
+            "A repeated argument applies every time."
+        )
+        parameter: dict[str, Any] = build_parameter_type(
+            name=name, schema=schema, location=OpenApiParameter.QUERY, description=text, explode=True, style="form"
+        )
+        return parameter
+
+
+class MomentExtension(OpenApiSerializerFieldExtension):
+    target_class = "core.api.rows.MomentField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$", "example": MOMENT}
+
+
+def drop_trailing_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Describe each path as ItemPath writes it; the optional slash would show as a needed one."""
+    return [(path.rstrip("/"), regex, method, callback) for path, regex, method, callback in endpoints]

@@ -1,0 +1,1 @@
+"""Checks of other systems over their own protocols: pure asyncio, without Django and without models."""
