@@ -9,9 +9,10 @@ from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from accounts import bearer_cache
-from accounts.models import ApiKey, Credential, User
+from accounts.jwt import ApplicationJWT
+from accounts.models import ApiKey, ApplicationToken, Credential, User
 from accounts.security_log import refusal_logged
-from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
+from accounts.tokens import AccessToken, RefreshToken
 
 
 class BearerAuthentication(JWTAuthentication):
@@ -59,7 +60,7 @@ class BearerAuthentication(JWTAuthentication):
         for token_class in self.token_classes:
             try:
                 token = token_class(raw_token)  # type: ignore[arg-type]  # Simple JWT's hint says Token; it takes bytes
-                return token.record() if isinstance(token, ApplicationJWT) else token
+                return ApplicationToken.record_of(token) if isinstance(token, ApplicationJWT) else token
             except TokenError as error:
                 failure = error
         raise InvalidToken(str(failure))

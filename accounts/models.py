@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from django.contrib.auth.models import AbstractUser, Group, UserManager
 from django.core.exceptions import ValidationError
@@ -12,7 +12,9 @@ from django.db.models import Case, F, Max, Q, Value, When
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
+from rest_framework_simplejwt.exceptions import TokenError
 
+from accounts.jwt import ApplicationJWT
 from accounts.roles import ROLES, Role
 from core.db.best_effort import best_effort
 
@@ -189,12 +191,18 @@ class ApplicationToken(Credential):
 
     jti = models.CharField("token id", max_length=64, unique=True, editable=False)
 
+    @classmethod
+    def record_of(cls, token: ApplicationJWT) -> Self:
+        """Return the record of `token` with its user. Raises `TokenError` if it was revoked, has expired or is gone."""
+        record = cls.objects.usable().with_user().filter(jti=token["jti"]).first()
+        if record is None:
+            raise TokenError("Token was revoked or has expired")
+        return cast("Self", record)
+
     def __str__(self) -> str:
         return f"Application token {self.jti[:8]}"
 
     def mint(self) -> str:
-        from accounts.tokens import ApplicationJWT  # tokens are built on these models
-
         token = ApplicationJWT.for_user(self.user)
         self.jti = token["jti"]
         return str(token)

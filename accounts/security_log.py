@@ -21,8 +21,8 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import UntypedToken
 
 from accounts.addresses import client_network
+from accounts.jwt import MAX_TOKEN
 from accounts.models import ApiKey, User
-from accounts.tokens import MAX_TOKEN
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from rest_framework import serializers
 from rest_framework_simplejwt import serializers as simple
 from rest_framework_simplejwt.exceptions import TokenError
 
-from accounts.models import MAX_PASSWORD, MAX_USERNAME
+from accounts.jwt import ApplicationJWT
+from accounts.models import MAX_PASSWORD, MAX_USERNAME, ApplicationToken
 from accounts.security_log import refusal_logged
-from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
+from accounts.tokens import AccessToken, RefreshToken
 
 
 class LoginSerializer(serializers.Serializer[Any]):
@@ -88,7 +89,7 @@ class TokenVerifySerializer(simple.TokenVerifySerializer):
         raise failure
 
     def stands(self, token: AccessToken | RefreshToken | ApplicationJWT) -> dict[str, Any]:
-        user = token.record().user if isinstance(token, ApplicationJWT) else token.owner()
+        user = ApplicationToken.record_of(token).user if isinstance(token, ApplicationJWT) else token.owner()
         if not user.is_active:
             raise TokenError("Token has ended with its user")
         return {}

@@ -13,6 +13,7 @@ from connections.forms import ConnectionForm
 from connections.models import App, Connection, Integration
 from connections.secrets.holder import SECRETS
 from core.admin import RegistryAdmin, is_id
+from logs.models import ConnectionLog
 
 LOG_PAGE = 20
 
@@ -164,8 +165,6 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         """Return one page of the connection's log, newest first, from before the entry that `log_before` names."""
         if not is_id(object_id):
             return []
-        from logs.models import ConnectionLog
-
         log = ConnectionLog.objects.filter(connection=int(object_id)).order_by("-pk")
         before = request.GET.get("log_before", "")
         return (log.filter(pk__lt=int(before)) if is_id(before) else log)[:LOG_PAGE]

@@ -17,9 +17,9 @@ class ConnectionLogQuerySet(models.QuerySet["ConnectionLog"]):
             return super().update(**values)
 
     def renew_connections(self, pks: list[int]) -> None:
-        from connections.models import Connection  # a pair of apps: a connection points to its latest log
-
-        Connection.objects.filter(latest_log__in=pks).update()
+        # Not imported: the model of connections imports this one, as a connection points to its latest log.
+        connections: Any = self.model.connection.field.related_model._default_manager
+        connections.filter(latest_log__in=pks).update()
 
     def upsert(self, logs: list["ConnectionLog"]) -> None:
         """Insert entries by id, or write over the ones that are there."""

@@ -7,11 +7,9 @@ from django.db import transaction
 
 from accounts.models import User
 from workitems.importing import import_work_items
-from workitems.models import WORK_ITEMS, Organization
+from workitems.models import Organization
 
 FILE = Path(__file__).with_name("demo.json")
-# Made the examples; never logs in and has no credentials.
-AUTHOR = "demo-author"
 
 
 @transaction.atomic
@@ -23,14 +21,3 @@ def load_demo(*members: User) -> None:
     for organization in examples:
         organization.members.add(*members)
     examples.update(demo=True)  # at the end: what is written around an example makes it none
-
-
-def remove_demo() -> int:
-    """Remove the examples that nobody edited; return the number of their organisations."""
-    untouched = list(Organization.objects.filter(demo=True).values_list("pk", flat=True))
-    for model in WORK_ITEMS:
-        model._default_manager.filter(organization__in=untouched).delete()
-    Organization.objects.filter(pk__in=untouched).delete()
-    if untouched:
-        User.objects.filter(username=AUTHOR, last_login=None, organizations=None, apikey=None, applicationtoken=None).delete()
-    return len(untouched)

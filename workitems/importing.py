@@ -17,6 +17,7 @@ from core.audit import log_created, log_updates
 from core.db.bulk import refresh_statistics, upsert
 from core.db.sequences import advance_sequences
 from core.import_schema import ImportedRecord, ImportRefused, ImportRun, refuse_utf16
+from workitems.examples import remove_examples
 from workitems.import_schema import ImportedLink, ImportedOrganization, ImportedUser, ImportedWorkItem
 from workitems.item_types import ITEM_TYPES, ItemType
 from workitems.models import ENDS, WORK_ITEMS, Link, Organization, WorkItem, lock_organizations, sliced
@@ -123,9 +124,7 @@ class Import(ImportRun):
 
     def remove_demo(self) -> None:
         """Remove the examples that nobody edited."""
-        from workitems.demo import remove_demo
-
-        if removed := remove_demo():
+        if removed := remove_examples():
             self.summary.append(f"{removed} untouched example organizations removed, with their work items.")
 
     # Reading

@@ -5,10 +5,17 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import connection
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Field, ForeignKey, Model, QuerySet
 
-# The kinds of fields whose values have another form in the database than in Python; the drivers take all others as they are.
-CONVERTED = {"postgresql": {"JSONField"}, "sqlite": {"DateTimeField", "JSONField", "UUIDField"}}
+# The kinds of fields whose values the drivers take as they are. All others are converted by the field, as Django does.
+PLAIN = frozenset(
+    (
+        *("BigAutoField", "BigIntegerField", "IntegerField", "SmallIntegerField"),
+        *("PositiveBigIntegerField", "PositiveIntegerField", "PositiveSmallIntegerField"),
+        *("BooleanField", "CharField", "FloatField", "TextField"),
+    )
+)
+PLAIN_KINDS = {"postgresql": PLAIN | {"DateTimeField", "UUIDField"}, "sqlite": PLAIN}
 
 
 def insert(model: type[Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -37,12 +44,18 @@ def insert_instances(model: type[Model], instances: Iterable[Model]) -> None:
 
 
 def converted(fields: Sequence["Field[Any, Any]"], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
-    special = [(place, field) for place, field in enumerate(fields) if field.get_internal_type() in CONVERTED[connection.vendor]]
+    """Yield `rows` with each value in the form that the database's driver takes."""
+    special = [(index, field) for index, field in enumerate(fields) if kind_of(field) not in PLAIN_KINDS[connection.vendor]]
     for row in rows:
         values = list(row)
-        for place, field in special:
-            values[place] = field.get_db_prep_save(values[place], connection)
+        for index, field in special:
+            values[index] = field.get_db_prep_save(values[index], connection)
         yield values
+
+
+def kind_of(field: "Field[Any, Any]") -> str:
+    """Return the kind of a field; of a foreign key, the kind of the key that it holds."""
+    return kind_of(field.target_field) if isinstance(field, ForeignKey) else str(field.get_internal_type())
 
 
 def quoted(name: str) -> str:

@@ -7,9 +7,10 @@ import time_machine
 from django.contrib.auth.hashers import MD5PasswordHasher
 from rest_framework.test import APIClient
 
+from accounts.jwt import ApplicationJWT
 from accounts.models import ApplicationToken, User
 from accounts.roles import Role
-from accounts.tokens import AccessToken, ApplicationJWT, RefreshToken
+from accounts.tokens import AccessToken, RefreshToken
 from tests.conftest import make_user
 
 LOGIN = "/api/users/login"

@@ -18,7 +18,8 @@ from connections.demo import load_demo as load_demo_connections
 from connections.models import Connection
 from tests.conftest import make_user
 from tests.workitems import PATH, Queries, everything, pairs, show
-from workitems.demo import AUTHOR, FILE, load_demo
+from workitems.demo import FILE, load_demo
+from workitems.examples import AUTHOR
 from workitems.item_types import ITEM_TYPES
 from workitems.models import Backlog, Bug, Initiative, Item, Link, Organization
 
