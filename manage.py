@@ -18,7 +18,9 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         log_as_json()
     try:
-        lift_for_commands(settings.DATABASES)  # reads the settings, so that a bad one is one sentence and no traceback
+        lift_for_commands(
+            settings.DATABASES
+        )  # reads the settings, so that a bad one is one sentence and no traceback
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     os.umask(0o077)  # the database and what is exported are for this user alone

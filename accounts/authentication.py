@@ -95,7 +95,9 @@ class RefreshAuthentication(BearerAuthentication):
     token_classes = (RefreshToken,)
 
     def recognize(self, raw_token: bytes) -> tuple[User, Any]:
-        return self.identify(raw_token)  # logins are rare, and must hold at once; nor may the API recall this bearer
+        return self.identify(
+            raw_token
+        )  # logins are rare, and must hold at once; nor may the API recall this bearer
 
     def get_api_key(self, raw_key: bytes) -> ApiKey:
         raise InvalidToken("The bearer is no refresh token.")

@@ -15,7 +15,11 @@ class ThrottledModelBackend(ModelBackend):
 
     @sensitive_variables("password")
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
     ) -> User | None:
         """Return the user, or `None`. Raises `Throttled` after too many failures, before it looks at the password."""
         if request is None or username is None or password is None:

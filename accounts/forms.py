@@ -43,11 +43,13 @@ class ThrottledAuthenticationForm(BoundedPasswords, AuthenticationForm):
 
 
 def role_field() -> forms.TypedChoiceField:
-    text = (
-        "A Reader sees, an Operator also checks, a Manager also changes. Without a role a user sees nothing; a superuser may do everything."
-    )
+    text = "A Reader sees, an Operator also checks, a Manager also changes. Without a role a user sees nothing; a superuser may do everything."
     return forms.TypedChoiceField(
-        choices=ROLE_CHOICES, coerce=lambda value: Role(int(value)), initial="0", help_text=text, widget=UnfoldAdminSelectWidget
+        choices=ROLE_CHOICES,
+        coerce=lambda value: Role(int(value)),
+        initial="0",
+        help_text=text,
+        widget=UnfoldAdminSelectWidget,
     )
 
 
@@ -61,7 +63,11 @@ class RegistryUserCreationForm(BoundedPasswords, UserCreationForm):
         super().__init__(*args, **kwargs)
         if "usable_password" in self.fields:
             self.fields["usable_password"].label = "Login with a password"
-            self.fields["usable_password"].help_text = "Disabled is right for an application that only gets API keys or application tokens."
+            self.fields[
+                "usable_password"
+            ].help_text = (
+                "Disabled is right for an application that only gets API keys or application tokens."
+            )
 
 
 class RegistryPasswordChangeForm(BoundedPasswords, AdminPasswordChangeForm):
@@ -74,6 +80,10 @@ class RegistryUserChangeForm(UserChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "is_active" in self.fields:
-            self.fields["is_active"].help_text = "Off: the user and every key and token of theirs are refused. Keeps what the record says."
+            self.fields[
+                "is_active"
+            ].help_text = (
+                "Off: the user and every key and token of theirs are refused. Keeps what the record says."
+            )
         if "role" in self.fields:
             self.fields["role"].initial = str(int(Role(self.instance.rank)))

@@ -49,7 +49,10 @@ class Attempt:
         user, network = digest(username), client_network(address)
         self.id = uuid4().hex
         self.username, self.address = username, address
-        self.limits = {LoginWindow.pair_key(user, digest(network)): PAIR_LIMIT, LoginWindow.user_key(user): USER_LIMIT}
+        self.limits = {
+            LoginWindow.pair_key(user, digest(network)): PAIR_LIMIT,
+            LoginWindow.user_key(user): USER_LIMIT,
+        }
         if network:  # all clients of a Unix socket have none
             self.limits[f"address:{network}"] = ADDRESS_LIMIT
         self.failed = True
@@ -73,7 +76,11 @@ class Attempt:
         counted = [(window, self.limits[window.key]) for window in windows]
         for window in windows:
             drop_past(window, now)
-        waits = [window.failures[-limit] + PERIOD - now for window, limit in counted if len(window.failures) >= limit]
+        waits = [
+            window.failures[-limit] + PERIOD - now
+            for window, limit in counted
+            if len(window.failures) >= limit
+        ]
         if waits:
             raise Throttled(wait=max(waits), detail=TOO_MANY_FAILURES)
         if any(len(window.failures) + len(window.pending) >= limit for window, limit in counted):
@@ -89,7 +96,9 @@ class Attempt:
             window.failures += [now] * self.failed
             window.save()
             if self.failed and len(window.failures) == self.limits[window.key]:
-                log_lock_out(window.kind, self.username, self.address, failures=len(window.failures), seconds=PERIOD)
+                log_lock_out(
+                    window.kind, self.username, self.address, failures=len(window.failures), seconds=PERIOD
+                )
         remove_past_windows()  # last: it waits for nobody, so no two attempts can wait for each other
 
     def lock(self) -> list[LoginWindow]:

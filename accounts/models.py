@@ -84,7 +84,9 @@ class User(AbstractUser):
 
     def set_role(self, role: Role) -> None:
         """Give the user `role` in place of any other."""
-        held = {group.name: group for group in self.groups.filter(name__in=[other.group_name for other in ROLES])}
+        held = {
+            group.name: group for group in self.groups.filter(name__in=[other.group_name for other in ROLES])
+        }
         self.groups.remove(*(group for name, group in held.items() if name != role.group_name))
         if role and role.group_name not in held:  # a role that stays is no change to be recorded
             self.groups.add(Group.objects.get(name=role.group_name))
@@ -96,7 +98,9 @@ class User(AbstractUser):
 
     def token_stamp(self) -> str:
         """Return what an access or refresh token must carry; it changes with the password and with a deactivation."""
-        return salted_hmac("accounts.token", f"{self.password}:{self.token_generation}", algorithm="sha256").hexdigest()[:32]
+        return salted_hmac(
+            "accounts.token", f"{self.password}:{self.token_generation}", algorithm="sha256"
+        ).hexdigest()[:32]
 
     def get_session_auth_hash(self) -> str:
         """Return what a session must carry; it ends with a deactivation, as tokens do."""
@@ -146,7 +150,9 @@ class Credential(models.Model):
         if user is not None and user.is_superuser:
             raise ValidationError({"user": "A superuser has no credentials: they would carry every right."})
         if user is not None and not user.is_active:
-            raise ValidationError({"user": "This user is inactive; no credential of theirs would be accepted."})
+            raise ValidationError(
+                {"user": "This user is inactive; no credential of theirs would be accepted."}
+            )
 
     def mint(self) -> str:
         """Give the credential its secret, keep what recognises it, and return it in clear, once. Saves nothing."""
@@ -212,7 +218,9 @@ class ApiKey(Credential):
     """An opaque key, kept as a digest: keys are random, so a plain SHA-256 cannot be searched backwards."""
 
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    prefix = models.CharField(max_length=8, editable=False, help_text="The first characters, to tell keys apart.")
+    prefix = models.CharField(
+        max_length=8, editable=False, help_text="The first characters, to tell keys apart."
+    )
 
     class Meta(Credential.Meta):
         verbose_name = "API key"
@@ -233,7 +241,9 @@ class ApiKey(Credential):
 class LoginWindowQuerySet(models.QuerySet["LoginWindow"]):
     def of_user(self, user: str) -> Self:
         """Return the windows of a user name, given by its digest, from one address and from all."""
-        return self.filter(Q(key=LoginWindow.user_key(user)) | Q(key__startswith=LoginWindow.pair_key(user, "")))
+        return self.filter(
+            Q(key=LoginWindow.user_key(user)) | Q(key__startswith=LoginWindow.pair_key(user, ""))
+        )
 
 
 class LoginWindow(models.Model):
@@ -241,7 +251,9 @@ class LoginWindow(models.Model):
 
     key = models.CharField(max_length=80, primary_key=True)
     failures = models.JSONField(default=list)  # seconds since the epoch, oldest first
-    pending = models.JSONField(default=dict)  # attempts whose password is being checked: id -> seconds since the epoch
+    pending = models.JSONField(
+        default=dict
+    )  # attempts whose password is being checked: id -> seconds since the epoch
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
     objects = LoginWindowQuerySet.as_manager()

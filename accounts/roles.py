@@ -33,9 +33,17 @@ def grant_permissions(sender: AppConfig, **kwargs: Any) -> None:
         return
     from django.contrib.auth.models import Group, Permission
 
-    lowest = {config.label: config.lowest_role for config in apps.get_app_configs() if hasattr(config, "lowest_role")}
-    permissions = list(Permission.objects.filter(content_type__app_label__in=lowest).select_related("content_type"))
+    lowest = {
+        config.label: config.lowest_role
+        for config in apps.get_app_configs()
+        if hasattr(config, "lowest_role")
+    }
+    permissions = list(
+        Permission.objects.filter(content_type__app_label__in=lowest).select_related("content_type")
+    )
     for role in ROLES:
         group, _ = Group.objects.get_or_create(name=role.group_name)
-        open_to_role = (permission for permission in permissions if role >= lowest[permission.content_type.app_label])
+        open_to_role = (
+            permission for permission in permissions if role >= lowest[permission.content_type.app_label]
+        )
         group.permissions.set(permission for permission in open_to_role if role.grants(permission.codename))

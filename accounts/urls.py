@@ -1,6 +1,13 @@
 from django.urls import re_path
 
-from accounts.views import ApplicationTokenView, LoginView, RefreshView, TokenPairView, TokenRefreshView, TokenVerifyView
+from accounts.views import (
+    ApplicationTokenView,
+    LoginView,
+    RefreshView,
+    TokenPairView,
+    TokenRefreshView,
+    TokenVerifyView,
+)
 
 urlpatterns = [
     re_path(r"^users/login/?$", LoginView.as_view()),

@@ -101,7 +101,9 @@ class ApplicationTokenView(APIView):
     def post(self, request: Request) -> Response:
         assert isinstance(request.user, User)
         if request.user.type != User.Type.APPLICATION or request.user.is_superuser:
-            raise PermissionDenied("Only a user of type application, who is no superuser, has application tokens.")
+            raise PermissionDenied(
+                "Only a user of type application, who is no superuser, has application tokens."
+            )
         with set_actor(request.user, remote_addr=request.META.get("REMOTE_ADDR") or None):
             token = ApplicationToken.issue(request.user, note="requested over the API")
         return Response({"applicationToken": token})
@@ -112,11 +114,19 @@ class TokenPairView(simple.TokenObtainPairView):
     """User name and password against an access token and a refresh token."""
 
 
-@extend_schema_view(post=describe("token_refresh", "Get a new access token", RefreshedAnswerSerializer, body=RefreshBodySerializer))
+@extend_schema_view(
+    post=describe(
+        "token_refresh", "Get a new access token", RefreshedAnswerSerializer, body=RefreshBodySerializer
+    )
+)
 class TokenRefreshView(simple.TokenRefreshView):
     """A refresh token, in the body, against a new access token."""
 
 
-@extend_schema_view(post=describe("token_verify", "Ask whether a token is good", OpenApiTypes.OBJECT, body=VerifyBodySerializer))
+@extend_schema_view(
+    post=describe(
+        "token_verify", "Ask whether a token is good", OpenApiTypes.OBJECT, body=VerifyBodySerializer
+    )
+)
 class TokenVerifyView(simple.TokenVerifyView):
     """An empty object for a token that the API would accept, 401 for any other."""

@@ -63,10 +63,19 @@ def main() -> None:
     options = parser.parse_args()
     folders = {"this": ROOT, "other": options.other.resolve()}
     with ExitStack() as stack:
-        admin, logs = stack.enter_context(temporary_postgresql()), Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = {name: stack.enter_context(prepared(admin, name, each, logs).serve()) for name, each in folders.items()}
+        admin, logs = (
+            stack.enter_context(temporary_postgresql()),
+            Path(stack.enter_context(tempfile.TemporaryDirectory())),
+        )
+        servers = {
+            name: stack.enter_context(prepared(admin, name, each, logs).serve())
+            for name, each in folders.items()
+        }
         for label, body in BODIES.items():
-            taken = [{name: milliseconds(server, body) for name, server in servers.items()} for _ in range(options.rounds)]
+            taken = [
+                {name: milliseconds(server, body) for name, server in servers.items()}
+                for _ in range(options.rounds)
+            ]
             print(report(label, taken), flush=True)
 
 

@@ -49,7 +49,10 @@ def grow(url: str, connections: int, logs: int) -> None:
         for number in range(1, logs + 1):
             database.execute(LOGS, {"connections": connections, "round": number})
         for table in ("connections_app", "connections_connection", "logs_connectionlog"):
-            database.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM " + table + "))", [table])
+            database.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM " + table + "))",
+                [table],
+            )
     with psycopg.connect(url, autocommit=True) as database:
         database.execute("VACUUM ANALYZE")
 

@@ -46,14 +46,43 @@ Stats = dict[Function, tuple[int, int, float, float, dict[Function, tuple[int, i
 # A function's layer is the first that has a part of its `file:name`; one without a layer counts for its callers'.
 LAYERS = {
     "access log": ("/itempath/access_log.py", "/itempath/scrubbing.py", "/pythonjsonlogger/", "/logging/"),
-    "records and JSON": ("orjson", "/itempath/api/rows.py", "/pagination.py:add", "/pagination.py:body", "/itempath/api/http.py:render"),
+    "records and JSON": (
+        "orjson",
+        "/itempath/api/rows.py",
+        "/pagination.py:add",
+        "/pagination.py:body",
+        "/itempath/api/http.py:render",
+    ),
     # psycopg's compiled parts are unknown to the profiler: their time is that of the function that calls them.
     "sending a query, waiting for the answer": ("/psycopg/connection.py:wait", "/psycopg/waiting.py"),
-    "database driver": ("psycopg", "sqlite3", "/django/db/backends/", "/django/db/utils.py", "/itempath/postgresql/", ":batches"),
+    "database driver": (
+        "psycopg",
+        "sqlite3",
+        "/django/db/backends/",
+        "/django/db/utils.py",
+        "/itempath/postgresql/",
+        ":batches",
+    ),
     "throttle": ("/accounts/limits.py", "/rest_framework/throttling.py"),
-    "authentication and role": ("/accounts/", "/rest_framework_simplejwt/", "/jwt/", "/rest_framework/authentication.py"),
-    "DRF dispatch": ("/rest_framework/", "/django/views/", "/itempath/api/viewsets.py", "/itempath/api/http.py"),
-    "arguments and query": ("/itempath/api/", "/connections/", "/django_filters/", "/django/forms/", "/django/db/"),
+    "authentication and role": (
+        "/accounts/",
+        "/rest_framework_simplejwt/",
+        "/jwt/",
+        "/rest_framework/authentication.py",
+    ),
+    "DRF dispatch": (
+        "/rest_framework/",
+        "/django/views/",
+        "/itempath/api/viewsets.py",
+        "/itempath/api/http.py",
+    ),
+    "arguments and query": (
+        "/itempath/api/",
+        "/connections/",
+        "/django_filters/",
+        "/django/forms/",
+        "/django/db/",
+    ),
     "server glue, WSGI": ("/itempath/wsgi.py", "/granian/", "/django/core/handlers/wsgi.py", "/bench/"),
     "Django handler and middleware": ("/django/", "/itempath/", "/whitenoise/", "/auditlog/", "/asgiref/"),
 }
@@ -84,7 +113,9 @@ class Layers:
 
     def add(self, function: Function, caller: Function, calls: float, seconds: float) -> None:
         own = layer_of(function)
-        for layer, weight in {own: 1.0}.items() if own else self.weights(caller, frozenset([function])).items():
+        for layer, weight in (
+            {own: 1.0}.items() if own else self.weights(caller, frozenset([function])).items()
+        ):
             self.calls[layer] += calls * weight
             self.seconds[layer] += seconds * weight
 
@@ -92,7 +123,11 @@ class Layers:
         """Return the layers that a call from `function` counts for, by how often each of them calls it."""
         if own := layer_of(function):
             return {own: 1.0}
-        callers = {caller: calls for caller, (_, calls, _, _) in self.stats[function][4].items() if caller not in below | {function}}
+        callers = {
+            caller: calls
+            for caller, (_, calls, _, _) in self.stats[function][4].items()
+            if caller not in below | {function}
+        }
         found: dict[str, float] = defaultdict(float)
         for caller, calls in callers.items():
             for layer, weight in self.weights(caller, below | {function}).items():
@@ -109,9 +144,22 @@ class Answer(NamedTuple):
 def caller_of(address: str, token: str, tag: str = "") -> Callable[[], Answer]:
     """Return a function that calls the application as the server does."""
     path, _, query = address.partition("?")
-    environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": query, "SERVER_PROTOCOL": "HTTP/1.1"}
-    environ |= {"SERVER_NAME": "localhost", "SERVER_PORT": "80", "HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"}
-    environ |= {"HTTP_AUTHORIZATION": f"Bearer {token}", "wsgi.url_scheme": "http"} | ({"HTTP_IF_NONE_MATCH": tag} if tag else {})
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+    environ |= {
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "localhost",
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+    environ |= {"HTTP_AUTHORIZATION": f"Bearer {token}", "wsgi.url_scheme": "http"} | (
+        {"HTTP_IF_NONE_MATCH": tag} if tag else {}
+    )
 
     def call() -> Answer:
         started: list[Any] = []
@@ -143,7 +191,9 @@ def count_queries(call: Callable[[], Answer]) -> list[int]:
     """Return how many rows each query of a call has found; -1 where the driver does not tell."""
     rows: list[int] = []
 
-    def counting(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    def counting(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
         result = execute(sql, params, many, context)
         rows.append(context["cursor"].rowcount)
         return result
@@ -184,7 +234,9 @@ def report(call: Callable[[], Answer], times: int) -> Iterable[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("address", help="path and query, as /api/connections?limit=20")
     parser.add_argument("--calls", type=int, default=100, help="over which times are taken")
     parser.add_argument("--unchanged", action="store_true", help="send the ETag of the answer along")

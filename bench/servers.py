@@ -81,7 +81,15 @@ class Server:
     def rate(self, path: str, seconds: int, clients: int = 4, tag: str = "") -> float:
         """Return the requests a second that `clients` connections get answered, each asking again at once."""
         lines = [word for name, value in self.headers(tag).items() for word in ("-H", f"{name}: {value}")]
-        command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout=30s", *lines, f"{self.base}/api/connections{path}"]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{clients}",
+            f"-d{seconds}s",
+            "--timeout=30s",
+            *lines,
+            f"{self.base}/api/connections{path}",
+        ]
         output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         found = re.search(r"Requests/sec:\s+([\d.]+)", output)
         if found is None or "Non-2xx" in output or "Socket errors" in output:
@@ -91,7 +99,11 @@ class Server:
     def workers(self) -> list[int]:
         """Return the processes that answer: the children, without Python's own helper for shared resources."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(child) for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [
+            int(child)
+            for child in children
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
 
 
 class NotServing(Exception):
@@ -99,12 +111,19 @@ class NotServing(Exception):
 
 
 @contextmanager
-def serving(command: Sequence[str], environment: dict[str, str], port: int, token: str, log: Path, folder: Path) -> Iterator[Server]:
+def serving(
+    command: Sequence[str], environment: dict[str, str], port: int, token: str, log: Path, folder: Path
+) -> Iterator[Server]:
     """Run a server for as long as the block lasts, from its first answer on; what it prints goes to `log`."""
     with log.open("wb") as output:
         # In a session of its own, which Ctrl-C does not reach: its processes are stopped here, in order.
         process = subprocess.Popen(
-            command, cwd=folder, env={**BARE, **environment}, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=folder,
+            env={**BARE, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     server = Server(process, f"http://127.0.0.1:{port}", token)
     try:
@@ -164,7 +183,13 @@ class Registry:
             "SECRET_KEY": secrets.token_urlsafe(48),
             "CONNECTION_SECRET_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "DATABASE_URL": database,
-            **{"API_RATE_PER_MINUTE": "0", "API_RATE_PER_DAY": "0", "DEMO": "0", "CHECK_RUNNER": "0", "HOST": "127.0.0.1"},
+            **{
+                "API_RATE_PER_MINUTE": "0",
+                "API_RATE_PER_DAY": "0",
+                "DEMO": "0",
+                "CHECK_RUNNER": "0",
+                "HOST": "127.0.0.1",
+            },
         }
         self.token = ""
 
@@ -175,7 +200,14 @@ class Registry:
 
     def manage(self, *words: str) -> str:
         command = [sys.executable, "manage.py", *words]
-        done = subprocess.run(command, cwd=self.folder, env={**BARE, **self.environment}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**BARE, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             sys.exit(f"manage.py {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
@@ -183,9 +215,16 @@ class Registry:
     def serve(self, workers: int = 1) -> AbstractContextManager[Server]:
         """Return the context of a running registry."""
         port = free_port()
-        environment = {**self.environment, "PORT": str(port), "WEB_CONCURRENCY": str(workers), "WEB_THREADS": "1"}
+        environment = {
+            **self.environment,
+            "PORT": str(port),
+            "WEB_CONCURRENCY": str(workers),
+            "WEB_THREADS": "1",
+        }
         log = self.logs / f"registry-{port}.log"
-        return serving([sys.executable, "manage.py", "serve"], environment, port, self.token, log, self.folder)
+        return serving(
+            [sys.executable, "manage.py", "serve"], environment, port, self.token, log, self.folder
+        )
 
 
 def require_programs(python: Path) -> None:
@@ -193,4 +232,6 @@ def require_programs(python: Path) -> None:
     if shutil.which("wrk") is None:
         sys.exit("The load generator wrk is missing: apt-get install wrk")
     if not python.with_name("granian").exists():
-        sys.exit(f"{python} has no packages for the peers: run make bench, which installs bench/requirements.txt.")
+        sys.exit(
+            f"{python} has no packages for the peers: run make bench, which installs bench/requirements.txt."
+        )

@@ -29,8 +29,14 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
     "nothing": (b"", b""),
     "headers": (b"GET /api/connections HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", b"x"),
     "body": (b"POST /api/users/login HTTP/1.1\r\n" + FORM + b"Content-Length: 5000000\r\n\r\n{", b" "),
-    "chunks": (b"POST /api/users/login HTTP/1.1\r\n" + FORM + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n \r\n"),
-    "body of a page": (b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\nu", b"x"),
+    "chunks": (
+        b"POST /api/users/login HTTP/1.1\r\n" + FORM + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+        b"1\r\n \r\n",
+    ),
+    "body of a page": (
+        b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\nu",
+        b"x",
+    ),
     "readers": (b"GET " + BUNDLE + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b""),
 }
 
@@ -66,7 +72,9 @@ async def measure(server: Server, sockets: int, seconds: int) -> tuple[list[floa
     """Return the milliseconds of the calls that were answered, and how many were not."""
     host, port = urlsplit(server.base).netloc.split(":")
     deadline = time.monotonic() + seconds
-    stalling = [asyncio.create_task(stall(host, int(port), kind, deadline)) for kind in KINDS for _ in range(sockets)]
+    stalling = [
+        asyncio.create_task(stall(host, int(port), kind, deadline)) for kind in KINDS for _ in range(sockets)
+    ]
     await asyncio.sleep(2)
     taken, failed = [], 0
     while time.monotonic() < deadline:
@@ -97,8 +105,12 @@ def main() -> None:
 
 def report(taken: list[float], failed: int, *, replaced: bool) -> None:
     p99 = statistics.quantiles(taken, n=100)[98]
-    print("| calls answered | failed | median | p99 | longest | processes replaced |\n|---:|---:|---:|---:|---:|---|")
-    print(f"| {len(taken)} | {failed} | {statistics.median(taken):.1f} ms | {p99:.1f} ms | {max(taken):.1f} ms | {replaced} |")
+    print(
+        "| calls answered | failed | median | p99 | longest | processes replaced |\n|---:|---:|---:|---:|---:|---|"
+    )
+    print(
+        f"| {len(taken)} | {failed} | {statistics.median(taken):.1f} ms | {p99:.1f} ms | {max(taken):.1f} ms | {replaced} |"
+    )
     if failed or replaced or p99 > P99_GOAL:
         sys.exit(f"not met: no failure, no process replaced, a p99 of at most {P99_GOAL} ms")
 

@@ -69,7 +69,12 @@ class Bench:
 
     def rates(self, path: str, clients: int = 4, **servers: Server) -> dict[str, list[float]]:
         asked = servers or self.servers
-        return self.rounds({name: partial(server.rate, path, self.options.seconds, clients) for name, server in asked.items()})
+        return self.rounds(
+            {
+                name: partial(server.rate, path, self.options.seconds, clients)
+                for name, server in asked.items()
+            }
+        )
 
 
 def ratio(over: list[float], under: list[float]) -> float:
@@ -93,7 +98,9 @@ def reads(bench: Bench) -> Iterator[str]:
     yield "## Reading\n"
     yield "Requests a second over 4 connections, and the registry's rate as a multiple of each peer's.\n"
     names = [*bench.servers, *(f"/ {peer}" for peer in PEERS)]
-    yield from table(["`GET /api/connections`", *names], (read_row(bench, path, goals) for path, goals in GOALS.items()))
+    yield from table(
+        ["`GET /api/connections`", *names], (read_row(bench, path, goals) for path, goals in GOALS.items())
+    )
 
 
 def read_row(bench: Bench, path: str, goals: tuple[float, ...]) -> list[str]:
@@ -102,7 +109,10 @@ def read_row(bench: Bench, path: str, goals: tuple[float, ...]) -> list[str]:
     medians = [f"{statistics.median(taken):,.0f}" for taken in rates.values()]
     if not goals:
         return [f"`{path}`", *medians, *(f"{value:.2f}" for value in ratios)]
-    judged = [f"{value:.2f} (goal {goal}: {verdict(value, goal)})" for value, goal in zip(ratios, goals, strict=True)]
+    judged = [
+        f"{value:.2f} (goal {goal}: {verdict(value, goal)})"
+        for value, goal in zip(ratios, goals, strict=True)
+    ]
     return [f"`{path}`", *medians, *judged]
 
 
@@ -111,7 +121,9 @@ def unchanged(bench: Bench) -> Iterator[str]:
     tag = server.get(path).etag
     if (status := server.get(path, tag).status) != 304:
         sys.exit(f"An unchanged {path} is answered with {status} instead of 304.")
-    taken = bench.rounds({"304": partial(server.rate, path, seconds, tag=tag), "200": partial(server.rate, path, seconds)})
+    taken = bench.rounds(
+        {"304": partial(server.rate, path, seconds, tag=tag), "200": partial(server.rate, path, seconds)}
+    )
     rates = [f"{statistics.median(taken[status]):,.0f}" for status in ("304", "200")]
     value = ratio(taken["304"], taken["200"])
     yield "## An unchanged list\n"
@@ -128,8 +140,18 @@ def large(bench: Bench) -> Iterator[str]:
     yield "## A large list\n"
     answered = min(bench.options.rows, 20_000)
     yield f"`{LARGE}` ({answered:,} rows): time as the median of {REPEATS} single requests, memory of a fresh worker.\n"
-    time_row = ["time", seconds["own"], seconds["plain"], f"{value:.1f} times", f"{LARGE_GOAL} times", verdict(value, LARGE_GOAL)]
-    yield from table(["", "registry", "plain DRF", "better", "goal", ""], [time_row, growth_row(growth, 1), growth_row(growth, REPEATS)])
+    time_row = [
+        "time",
+        seconds["own"],
+        seconds["plain"],
+        f"{value:.1f} times",
+        f"{LARGE_GOAL} times",
+        verdict(value, LARGE_GOAL),
+    ]
+    yield from table(
+        ["", "registry", "plain DRF", "better", "goal", ""],
+        [time_row, growth_row(growth, 1), growth_row(growth, REPEATS)],
+    )
 
 
 def growth_row(growth: list[float], requests: int) -> list[str]:
@@ -183,7 +205,12 @@ def started(registry: Registry) -> tuple[float, float, float, float]:
     with registry.serve() as server:
         seconds = time.perf_counter() - begin
         [worker] = server.workers()
-        return seconds, memory.resident(worker), memory.proportional(worker), memory.resident(server.process.pid)
+        return (
+            seconds,
+            memory.resident(worker),
+            memory.proportional(worker),
+            memory.resident(server.process.pid),
+        )
 
 
 def workers(bench: Bench) -> Iterator[str]:
@@ -201,7 +228,9 @@ def workers_row(bench: Bench, two: Server, path: str) -> list[str]:
     return [f"`{path}`", *medians, f"{value:.2f}", f"{WORKERS_GOAL}", verdict(value, WORKERS_GOAL)]
 
 
-PARTS: dict[str, Callable[[Bench], Iterator[str]]] = {part.__name__: part for part in (reads, unchanged, large, start, workers)}
+PARTS: dict[str, Callable[[Bench], Iterator[str]]] = {
+    part.__name__: part for part in (reads, unchanged, large, start, workers)
+}
 
 
 def heading(options: argparse.Namespace, admin: str) -> Iterator[str]:
@@ -216,11 +245,15 @@ def heading(options: argparse.Namespace, admin: str) -> Iterator[str]:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=100_000, help="connections in each database")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    parser.add_argument("--only", choices=PARTS, action="append", help="a part of the report; may be repeated")
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", help="a part of the report; may be repeated"
+    )
     parser.add_argument("--peers-python", type=Path, default=ROOT / ".venv-bench" / "bin" / "python")
     return parser.parse_args()
 

@@ -23,24 +23,53 @@ ENDS = ("initiativeId", "backlogId", "itemId", "bugId")
 
 def shared(number: int, kind: str) -> dict[str, Any]:
     text = f"What {kind} {number} is about, in a sentence or two as people write them. " * 3
-    return {"id": number, "organizationId": ORGANIZATION, "title": f"{kind} {number}", "description": text, "createdBy": USER}
+    return {
+        "id": number,
+        "organizationId": ORGANIZATION,
+        "title": f"{kind} {number}",
+        "description": text,
+        "createdBy": USER,
+    }
 
 
 def planned(number: int) -> dict[str, Any]:
-    return {"assignee": USER, "statusId": 1 + number % 5, "points": number % 9, "plannedOn": MOMENT, "archived": 0}
+    return {
+        "assignee": USER,
+        "statusId": 1 + number % 5,
+        "points": number % 9,
+        "plannedOn": MOMENT,
+        "archived": 0,
+    }
 
 
 def item(number: int) -> dict[str, Any]:
-    owner = {"ownerId": 1, "ownerTable": "backlogs", "mailers": "!ann@example.com!", "orderIndex": number % 100}
+    owner = {
+        "ownerId": 1,
+        "ownerTable": "backlogs",
+        "mailers": "!ann@example.com!",
+        "orderIndex": number % 100,
+    }
     return {**shared(number, "Item"), **planned(number), **owner}
 
 
 def bug(number: int) -> dict[str, Any]:
-    return {**shared(number, "Bug"), "severity": f"P{number % 4}", "statusId": 1, "reportedBy": USER, "mailers": "!bob@example.com!"}
+    return {
+        **shared(number, "Bug"),
+        "severity": f"P{number % 4}",
+        "statusId": 1,
+        "reportedBy": USER,
+        "mailers": "!bob@example.com!",
+    }
 
 
 def initiative(number: int) -> dict[str, Any]:
-    return {**shared(number, "Initiative"), "horizon": MOMENT, "statusId": 1, "mailers": None, "orderIndex": number}
+    return {
+        **shared(number, "Initiative"),
+        "horizon": MOMENT,
+        "statusId": 1,
+        "mailers": None,
+        "orderIndex": number,
+    }
 
 
 def backlog(number: int) -> dict[str, Any]:
@@ -52,7 +81,13 @@ def pairs(sizes: dict[str, int], of_bug_1: int) -> list[tuple[str, int, str, int
     rng = random.Random(415)
     found = dict.fromkeys(("bugId", 1, "itemId", number) for number in range(1, of_bug_1 + 1))
     while len(found) < sizes["connections"]:
-        end, count = rng.choice([("bugId", sizes["bugs"]), ("initiativeId", sizes["initiatives"]), ("backlogId", sizes["backlogs"])])
+        end, count = rng.choice(
+            [
+                ("bugId", sizes["bugs"]),
+                ("initiativeId", sizes["initiatives"]),
+                ("backlogId", sizes["backlogs"]),
+            ]
+        )
         pair = (end, rng.randint(1, count), "itemId", rng.randint(1, sizes["items"]))
         if pair[:2] != ("bugId", 1):
             found[pair] = None
@@ -66,9 +101,20 @@ def dataset(size: str) -> dict[str, Any]:
     links = enumerate(pairs(sizes, LINKS_OF_BUG_1[size]), start=FIRST_LINK[size])
     return {
         "organizations": [{"id": ORGANIZATION, "name": "Bench"}],
-        "users": [{"id": USER, "username": "bench", "email": "bench@example.com", "organizations": [ORGANIZATION], "apiKey": KEY}],
+        "users": [
+            {
+                "id": USER,
+                "username": "bench",
+                "email": "bench@example.com",
+                "organizations": [ORGANIZATION],
+                "apiKey": KEY,
+            }
+        ],
         **{name: [make(number) for number in range(1, sizes[name] + 1)] for name, make in makers.items()},
-        "connections": [dict.fromkeys(ENDS) | {"id": number, one: pk, other: target} for number, (one, pk, other, target) in links],
+        "connections": [
+            dict.fromkeys(ENDS) | {"id": number, one: pk, other: target}
+            for number, (one, pk, other, target) in links
+        ],
     }
 
 

@@ -31,7 +31,13 @@ GRANT = "from accounts.models import User; from accounts.roles import Role; User
 
 
 def manage(environment: dict[str, str], *words: str) -> None:
-    subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def load(environment: dict[str, str], command: str, content: object) -> float:
@@ -46,7 +52,9 @@ def load(environment: dict[str, str], command: str, content: object) -> float:
 
 def serve(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     silent = subprocess.DEVNULL
-    server = subprocess.Popen([sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=silent, stderr=silent)
+    server = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=silent, stderr=silent
+    )
     for _ in range(300):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{environment['PORT']}/readyz", timeout=1).close()
@@ -59,7 +67,15 @@ def serve(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
 
 def rate(port: str, path: str) -> float:
     """Return the requests a second that wrk counts, with 8 connections."""
-    command = ["wrk", "-t1", "-c8", f"-d{SECONDS}s", "-H", f"Authorization: Bearer {KEY}", f"http://127.0.0.1:{port}{path}"]
+    command = [
+        "wrk",
+        "-t1",
+        "-c8",
+        f"-d{SECONDS}s",
+        "-H",
+        f"Authorization: Bearer {KEY}",
+        f"http://127.0.0.1:{port}{path}",
+    ]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in printed:
         raise SystemExit(f"{path} was refused:\n{printed}")
@@ -71,7 +87,9 @@ def measure(environment: dict[str, str]) -> tuple[float, float]:
     """Return the requests a second of the links, and their ratio to those of one connection."""
     server = serve(environment)
     try:
-        rounds = [(rate(environment["PORT"], CONNECTION), rate(environment["PORT"], LINKS)) for _ in range(ROUNDS)]
+        rounds = [
+            (rate(environment["PORT"], CONNECTION), rate(environment["PORT"], LINKS)) for _ in range(ROUNDS)
+        ]
     finally:
         server.terminate()
         server.wait(20)
@@ -85,18 +103,30 @@ def free_port() -> str:
 
 
 def main() -> None:
-    quiet = {"API_RATE_PER_MINUTE": "0", "API_RATE_PER_DAY": "0", "LOG_LEVEL": "WARNING", "DEMO": "0", "WEB_CONCURRENCY": "1"}
+    quiet = {
+        "API_RATE_PER_MINUTE": "0",
+        "API_RATE_PER_DAY": "0",
+        "LOG_LEVEL": "WARNING",
+        "DEMO": "0",
+        "WEB_CONCURRENCY": "1",
+    }
     environment = {**os.environ, **quiet, "PORT": free_port()}
     manage(environment, "migrate")
-    load(environment, "import_connections", [connection(number, random.Random(1)) for number in range(1, 101)])
+    load(
+        environment, "import_connections", [connection(number, random.Random(1)) for number in range(1, 101)]
+    )
     found, ratios = {}, {}
     for size in ("small", "large"):
         seconds = load(environment, "import_workitems", dataset(size))
         manage(environment, "shell", "-c", GRANT)
         found[size], ratios[size] = measure(environment)
-        print(f"{size}: imported in {seconds:.1f} s; {found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}")
+        print(
+            f"{size}: imported in {seconds:.1f} s; {found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}"
+        )
     # The second allows for what else the machine did between the two.
-    print(f"small / large: {found['small'] / found['large']:.2f}; by the ratios: {ratios['small'] / ratios['large']:.2f}")
+    print(
+        f"small / large: {found['small'] / found['large']:.2f}; by the ratios: {ratios['small'] / ratios['large']:.2f}"
+    )
 
 
 if __name__ == "__main__":

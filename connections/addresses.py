@@ -32,11 +32,80 @@ BARE_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
 # The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password begins with
 # two slashes.
 SCHEMES = {
-    *("http", "https", "ws", "wss", "ftp", "ftps", "ftpes", "sftp", "scp", "ssh", "smb", "nfs", "dav", "davs", "git", "svn"),
-    *("mqtt", "mqtts", "amqp", "amqps", "stomp", "kafka", "nats", "tcp", "tls", "ssl", "udp", "opc.tcp", "modbus", "s7"),
-    *("smtp", "smtps", "imap", "imaps", "pop3", "pop3s", "ldap", "ldaps", "redis", "rediss", "mongodb", "mongodb+srv"),
-    *("postgresql", "postgres", "mysql", "mariadb", "mssql", "sqlserver", "oracle", "db2", "ibmi", "as400", "sybase", "h2"),
-    *("informix", "informix-sqli", "hive2", "sap", "snowflake", "clickhouse", "cassandra", "elasticsearch", "odbc", "jdbc"),
+    *(
+        "http",
+        "https",
+        "ws",
+        "wss",
+        "ftp",
+        "ftps",
+        "ftpes",
+        "sftp",
+        "scp",
+        "ssh",
+        "smb",
+        "nfs",
+        "dav",
+        "davs",
+        "git",
+        "svn",
+    ),
+    *(
+        "mqtt",
+        "mqtts",
+        "amqp",
+        "amqps",
+        "stomp",
+        "kafka",
+        "nats",
+        "tcp",
+        "tls",
+        "ssl",
+        "udp",
+        "opc.tcp",
+        "modbus",
+        "s7",
+    ),
+    *(
+        "smtp",
+        "smtps",
+        "imap",
+        "imaps",
+        "pop3",
+        "pop3s",
+        "ldap",
+        "ldaps",
+        "redis",
+        "rediss",
+        "mongodb",
+        "mongodb+srv",
+    ),
+    *(
+        "postgresql",
+        "postgres",
+        "mysql",
+        "mariadb",
+        "mssql",
+        "sqlserver",
+        "oracle",
+        "db2",
+        "ibmi",
+        "as400",
+        "sybase",
+        "h2",
+    ),
+    *(
+        "informix",
+        "informix-sqli",
+        "hive2",
+        "sap",
+        "snowflake",
+        "clickhouse",
+        "cassandra",
+        "elasticsearch",
+        "odbc",
+        "jdbc",
+    ),
 }
 
 # How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one key.
@@ -62,17 +131,49 @@ SECRET_PARTS = {
     "credential": "a credential",
 }
 # The same of whole keys.
-SECRET_KEYS = {"sig": "a signature", "sas": "a signature", "auth": "a credential", "jwt": "a token", "bearer": "a token", "key": "a key"}
+SECRET_KEYS = {
+    "sig": "a signature",
+    "sas": "a signature",
+    "auth": "a credential",
+    "jwt": "a token",
+    "bearer": "a token",
+    "key": "a key",
+}
 SECRET_KEYS |= dict.fromkeys(PASSWORD_KEYS, "a password")
 # Endings of keys that only speak of a secret: `token_type`, `SharedAccessKeyName`.
-ABOUT_SECRETS = ("name", "type", "url", "uri", "endpoint", "expiry", "expires", "length", "timeout", "file", "path")
-HOST_KEYS = ("server", "system", "datasource", "address", "addr", "networkaddress", "host", "hostname", "hostaddr", "servername")
+ABOUT_SECRETS = (
+    "name",
+    "type",
+    "url",
+    "uri",
+    "endpoint",
+    "expiry",
+    "expires",
+    "length",
+    "timeout",
+    "file",
+    "path",
+)
+HOST_KEYS = (
+    "server",
+    "system",
+    "datasource",
+    "address",
+    "addr",
+    "networkaddress",
+    "host",
+    "hostname",
+    "hostaddr",
+    "servername",
+)
 PORT_KEYS = ("port", "portnumber")
 DATABASE_KEYS = ("database", "initialcatalog", "dbname", "databasename", "servicename", "sid")
 
 MANY_SCHEMES = "has two schemes"
 IN_AUTHORITY = "has an @ of which it is not clear what stands before it; write it as %40"
-LOOSE = "has a part without a key beside a password; put the password in quotes, or escape its signs as in %3B"
+LOOSE = (
+    "has a part without a key beside a password; put the password in quotes, or escape its signs as in %3B"
+)
 UNCLEAR = "can be read in more than one way"
 INVISIBLE = "has an invisible character"
 NO_ENDPOINT = "begins neither with / or ? nor with http:// or https:// and a host"
@@ -221,7 +322,10 @@ def parse_list(text: str) -> Address | None:
     if not LIST.match(text):
         return None
     if LIBPQ.fullmatch(text) and " " in text:
-        pairs = [Pair(match[0].strip(), folded(match[1]), unescaped(match[2])) for match in LIBPQ_PAIR.finditer(text)]
+        pairs = [
+            Pair(match[0].strip(), folded(match[1]), unescaped(match[2]))
+            for match in LIBPQ_PAIR.finditer(text)
+        ]
         return address_of_list(pairs, " ")
     return address_of_list(list(read_pairs(text)), ";")
 
@@ -459,7 +563,9 @@ AFTER_AT_OF_HTTP, AFTER_AT = re.compile(r"@([^@/?#]*+)(?!@)"), re.compile(r"@([^
 
 def is_host(text: str, *, is_http: bool) -> bool:
     """Whether `text` is a host with or without a port; but for HTTP, it may be a list of them."""
-    return all(HOST.fullmatch(part) or BARE_IPV6.fullmatch(part) for part in ([text] if is_http else text.split(",")))
+    return all(
+        HOST.fullmatch(part) or BARE_IPV6.fullmatch(part) for part in ([text] if is_http else text.split(","))
+    )
 
 
 PARAMETERS = re.compile(r"[;?]|:(?=[A-Za-z][A-Za-z0-9_]*=)")

@@ -53,7 +53,9 @@ class AppAdmin(RegistryAdmin[App]):
     list_display = ("name", "id")
     ordering = ("name",)
     search_fields = ("name__folded_contains",)
-    empty_hint = "An app is a system that owns connections, such as the ERP. Add the first one, or import connections."
+    empty_hint = (
+        "An app is a system that owns connections, such as the ERP. Add the first one, or import connections."
+    )
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -89,7 +91,11 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
     change_form_outer_after_template = "connections/log_of_connection.html"
     empty_hint = "Add a connection, or copy those of a live ItemPath with manage.py import_connections."
 
-    @display(description="Status", ordering="status", label={"up": "success", "down": "danger", "not checked": "info"})
+    @display(
+        description="Status",
+        ordering="status",
+        label={"up": "success", "down": "danger", "not checked": "info"},
+    )
     def state(self, connection: Connection) -> str:
         if connection.last_check is None:
             return "not checked"
@@ -115,28 +121,47 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
     @admin.display(description="Which secret goes where")
     def guide(self, connection: Connection | None = None) -> SafeString:
         return format_html(
-            "{}", SafeString("".join(f"<p x-show=\"authentication === '{name}'\">{text}</p>" for name, text in GUIDES.items()))
+            "{}",
+            SafeString(
+                "".join(
+                    f"<p x-show=\"authentication === '{name}'\">{text}</p>" for name, text in GUIDES.items()
+                )
+            ),
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         writes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         secrets = self.secret_fields(obj) if writes else ["known_secrets"]
-        sets = [("Connection", {"fields": PLACE}), ("Authentication", {"fields": [*AUTHENTICATION, "headers", *secrets]})]
+        sets = [
+            ("Connection", {"fields": PLACE}),
+            ("Authentication", {"fields": [*AUTHENTICATION, "headers", *secrets]}),
+        ]
         return [*sets, ("What is known", {"fields": KNOWN})] if obj else sets
 
     def secret_fields(self, connection: Connection | None) -> list[str]:
         """Return a field for each secret, followed by a switch to clear it where there is one."""
-        exists = {secret: connection is not None and getattr(connection, f"{secret}_exists") for secret in SECRETS}
-        return [name for secret in SECRETS for name in (f"new_{secret}", f"clear_{secret}") if name.startswith("new_") or exists[secret]]
+        exists = {
+            secret: connection is not None and getattr(connection, f"{secret}_exists") for secret in SECRETS
+        }
+        return [
+            name
+            for secret in SECRETS
+            for name in (f"new_{secret}", f"clear_{secret}")
+            if name.startswith("new_") or exists[secret]
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         return ("guide", "known_secrets", *KNOWN)
 
     @admin.display(description="Secrets")
     def known_secrets(self, connection: Connection) -> str:
-        return ", ".join(f"{secret.replace('_', ' ')}: {connection.describe_secret(secret)}" for secret in SECRETS)
+        return ", ".join(
+            f"{secret.replace('_', ' ')}: {connection.describe_secret(secret)}" for secret in SECRETS
+        )
 
-    def get_form(self, request: HttpRequest, obj: Connection | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Connection | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         # The secrets' fields are made by the form itself; Django would look for them on the model.
         return super().get_form(request, obj, change, **{**kwargs, "fields": ConnectionForm.Meta.fields})
 
@@ -144,14 +169,18 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         # Not by a join: beside a sort, PostgreSQL would read the whole log for it.
         return cast("QuerySet[Connection]", super().get_queryset(request).prefetch_related("latest_log"))
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Connection | None:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Connection | None:
         """Lock the row of a save: what another one stored meanwhile is neither overlooked nor overwritten."""
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST":
             return found
         return self.get_queryset(request).select_for_update(of=("self",)).get(pk=found.pk)
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
         context = {"log": self.page_of_log(request, object_id), "log_page": LOG_PAGE, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
@@ -159,7 +188,12 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         """Name the integrations that are in the way. The log goes along, and is too long to be listed, or to ask for permission."""
         connections = [f"Connection: {connection}, with its log" for connection in objs]
         integrations = Integration.objects.filter(connection__in=objs)
-        return connections, {"connections": len(connections)}, set(), [f"Integration: {integration}" for integration in integrations]
+        return (
+            connections,
+            {"connections": len(connections)},
+            set(),
+            [f"Integration: {integration}" for integration in integrations],
+        )
 
     def page_of_log(self, request: HttpRequest, object_id: str) -> Any:
         """Return one page of the connection's log, newest first, from before the entry that `log_before` names."""

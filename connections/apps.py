@@ -39,5 +39,7 @@ def prepare_database(sender: AppConfig, **kwargs: Any) -> None:
     if "keyproof" in models:  # a migrate may stop before it
         KeyProof.ensure()
         advance_version(kwargs["using"])
-    if "connection" in models and any(field.name == "name_key" for field in models["connection"]._meta.fields):
+    if "connection" in models and any(
+        field.name == "name_key" for field in models["connection"]._meta.fields
+    ):
         fill_name_keys(django_connections[kwargs["using"]])

@@ -30,7 +30,13 @@ class Authentication(TextChoices):
     PRIVATE_KEY = "Private Key", "Private Key"
 
 
-DATABASES = (ConnectionType.MSSQL, ConnectionType.DB2, ConnectionType.POSTGRESQL, ConnectionType.MYSQL, ConnectionType.ORACLE)
+DATABASES = (
+    ConnectionType.MSSQL,
+    ConnectionType.DB2,
+    ConnectionType.POSTGRESQL,
+    ConnectionType.MYSQL,
+    ConnectionType.ORACLE,
+)
 HTTP = (ConnectionType.REST, ConnectionType.GRAPHQL)
 
 HTTP_AUTHENTICATIONS = tuple(each for each in Authentication if each is not Authentication.PRIVATE_KEY)

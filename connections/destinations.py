@@ -8,7 +8,9 @@ from connections.choices import HTTP
 from connections.headers import Header, routes_of
 
 # What decides on the destinations.
-DESTINATION_FIELDS = frozenset({"type", "url", "database_name", "token_url", "test_endpoint", "headers", "verify_certificate"})
+DESTINATION_FIELDS = frozenset(
+    {"type", "url", "database_name", "token_url", "test_endpoint", "headers", "verify_certificate"}
+)
 
 
 class HasDestinations(Protocol):

@@ -5,7 +5,12 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from connections.addresses import Address
 from connections.choices import Authentication, ConnectionType, authentications_of
@@ -62,7 +67,11 @@ class SecretField(forms.CharField):
 
     def __init__(self, *, multiline: bool, label: str) -> None:
         attrs = {"autocomplete": "new-password", "spellcheck": "false"}
-        widget = SilentTextarea(attrs={**attrs, "rows": 4}) if multiline else UnfoldAdminPasswordWidget(attrs=attrs)
+        widget = (
+            SilentTextarea(attrs={**attrs, "rows": 4})
+            if multiline
+            else UnfoldAdminPasswordWidget(attrs=attrs)
+        )
         super().__init__(required=False, strip=False, label=label, max_length=10_000, widget=widget)
 
     def to_python(self, value: Any) -> Any:
@@ -101,25 +110,40 @@ class ConnectionForm(forms.ModelForm[Connection]):
     def read_address(self, name: str, parse: Callable[[str], Address]) -> None:
         plain = self.fields[name]
         self.fields[name] = AddressField(
-            parse=parse, required=False, max_length=2000, label=plain.label, help_text=plain.help_text, widget=plain.widget
+            parse=parse,
+            required=False,
+            max_length=2000,
+            label=plain.label,
+            help_text=plain.help_text,
+            widget=plain.widget,
         )
 
     def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         """Offer the menu, and beside it an imported value that is not in it."""
         present = getattr(self.instance, name)
-        unknown = [(present, f"{present or 'none'} (as imported)")] if self.instance.pk and present not in dict(choices) else []
-        field = forms.ChoiceField(choices=[*choices, *unknown], required=not unknown, widget=UnfoldAdminSelectWidget)
+        unknown = (
+            [(present, f"{present or 'none'} (as imported)")]
+            if self.instance.pk and present not in dict(choices)
+            else []
+        )
+        field = forms.ChoiceField(
+            choices=[*choices, *unknown], required=not unknown, widget=UnfoldAdminSelectWidget
+        )
         field.label, field.initial = self.fields[name].label, self.fields[name].initial
         self.fields[name] = field
 
     def add_secret(self, secret: str) -> None:
         label = secret.replace("_", " ").capitalize()
         field = SecretField(multiline=secret in MULTILINE, label=label)
-        field.help_text = f"Now: {self.instance.describe_secret(secret)}. Blank keeps it." if self.instance.pk else ""
+        field.help_text = (
+            f"Now: {self.instance.describe_secret(secret)}. Blank keeps it." if self.instance.pk else ""
+        )
         if secret == "private_headers":  # noqa: S105
             field.help_text += " One <code>Name: value</code> a line; replaces all private headers."
         self.fields[f"new_{secret}"] = field
-        clear = forms.BooleanField(required=False, label=f"Clear the {label.lower()}", widget=UnfoldBooleanSwitchWidget)
+        clear = forms.BooleanField(
+            required=False, label=f"Clear the {label.lower()}", widget=UnfoldBooleanSwitchWidget
+        )
         self.fields[f"clear_{secret}"] = clear
 
     def clean(self) -> dict[str, Any]:

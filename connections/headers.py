@@ -18,10 +18,31 @@ BLANKS = " \t"
 
 # What the client of a call writes itself: where the call goes, where it ends, and what is said to the next hop alone.
 OF_THE_CALL = frozenset(
-    ("host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect")
+    (
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+    )
 )
 # What a proxy or a server in front of several systems chooses among them by.
-ROUTING = frozenset(("forwarded", "x-forwarded-host", "x-forwarded-server", "x-host", "x-original-host", "x-original-url", "x-rewrite-url"))
+ROUTING = frozenset(
+    (
+        "forwarded",
+        "x-forwarded-host",
+        "x-forwarded-server",
+        "x-host",
+        "x-original-host",
+        "x-original-url",
+        "x-rewrite-url",
+    )
+)
 # What always holds a secret.
 CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 
@@ -58,7 +79,11 @@ def check_shape(headers: object) -> None:
     """Refuse what is no list of `{"name": …, "value": …}`, and what no client could send. Raises `ValidationError`."""
     listed = headers if isinstance(headers, list) else [None]
     for number, header in enumerate(listed, start=1):
-        texts = isinstance(header, dict) and header.keys() == {"name", "value"} and all(isinstance(text, str) for text in header.values())
+        texts = (
+            isinstance(header, dict)
+            and header.keys() == {"name", "value"}
+            and all(isinstance(text, str) for text in header.values())
+        )
         if not texts:
             raise ValidationError('Takes a list of {"name": "…", "value": "…"}.')
         if fault := fault_of(header):
@@ -97,7 +122,9 @@ def refuse_name(name: str, *, own: str, private: bool) -> None:
     if folded == own:
         raise ValidationError(f"{name} is written by the authentication.")
     if private and folded in ROUTING:
-        raise ValidationError(f"{name} decides where a call goes, so it belongs to the extra headers, which are shown.")
+        raise ValidationError(
+            f"{name} decides where a call goes, so it belongs to the extra headers, which are shown."
+        )
     if not private and folded in CREDENTIALS:
         raise ValidationError(f"{name} holds a secret, so it belongs to the private headers.")
 

@@ -58,8 +58,12 @@ def shift(number: int, info: ValidationInfo) -> int:
 
 Optional255 = Annotated[Text, Field(max_length=255), BeforeValidator(empty_for_null)]
 Optional100 = Annotated[Text, Field(max_length=100), BeforeValidator(empty_for_null)]
-Url = Annotated[Text, Field(max_length=2000), AfterValidator(require_safe_address), BeforeValidator(empty_for_null)]
-Secret = Annotated[Text, Field(max_length=MAX_SECRET), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)]
+Url = Annotated[
+    Text, Field(max_length=2000), AfterValidator(require_safe_address), BeforeValidator(empty_for_null)
+]
+Secret = Annotated[
+    Text, Field(max_length=MAX_SECRET), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)
+]
 Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), AfterValidator(shift)]
 AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID), AfterValidator(shift)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]
@@ -75,7 +79,9 @@ class ImportedLog(ImportedRecord):
     status: Status = 0
     description: Annotated[Text, BeforeValidator(empty_for_null)] = ""
     error: Text | None = None
-    appId: Annotated[int, Field(strict=True, ge=-LARGEST - 1, le=LARGEST_ID), AfterValidator(shift)] | None = None
+    appId: (
+        Annotated[int, Field(strict=True, ge=-LARGEST - 1, le=LARGEST_ID), AfterValidator(shift)] | None
+    ) = None
     integrationId: Number | None = None
     workflowId: Number | None = None
     taskId: Number | None = None

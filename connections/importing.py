@@ -74,7 +74,12 @@ def first_line(error: Exception) -> str:
 
 
 def import_records(
-    records: Iterable[Any], *, on_existing: OnExisting = "fail", dry_run: bool = False, id_offset: int = 0, demo: bool = False
+    records: Iterable[Any],
+    *,
+    on_existing: OnExisting = "fail",
+    dry_run: bool = False,
+    id_offset: int = 0,
+    demo: bool = False,
 ) -> Summary:
     """Store `records`, all or nothing, and say what was done. Raises `ImportRefused`."""
     run = Import(on_existing, id_offset=id_offset, demo=demo)
@@ -137,7 +142,9 @@ class Import(ImportRun):
         log_updates([(before[row.pk], row) for row in overwritten], source="import")
         self.store_logs([log_of(record.id, record.latestLog) for record in wanted if record.latestLog])
         Integration.objects.add_placeholders({row.pk: range(1, row.integration_count + 1) for row in created})
-        self.place_integrations({record.id: record.integrationCount for record in wanted if record.id in existing})
+        self.place_integrations(
+            {record.id: record.integrationCount for record in wanted if record.id in existing}
+        )
 
     def validate(self, batch: list[tuple[int, Any]]) -> list[ImportedConnection]:
         found = []
@@ -146,7 +153,12 @@ class Import(ImportRun):
                 record = ImportedConnection.model_validate(raw, context={"id_offset": self.id_offset})
             except ValidationError as error:
                 where = f"Record {position} (counted from 0)"
-                self.note([f"{where}: {'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in error.errors()])
+                self.note(
+                    [
+                        f"{where}: {'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}"
+                        for fault in error.errors()
+                    ]
+                )
                 continue
             if record.id in self.seen:
                 self.note([f"Record {position} (counted from 0): id: {record.id} stands in the file before"])
@@ -156,7 +168,10 @@ class Import(ImportRun):
         return found
 
     def note_status(self, raw: dict[str, Any]) -> None:
-        statuses = [raw.get("status", 0), *([raw["latestLog"].get("status", 0)] if raw.get("latestLog") else [])]
+        statuses = [
+            raw.get("status", 0),
+            *([raw["latestLog"].get("status", 0)] if raw.get("latestLog") else []),
+        ]
         self.summary.statuses_changed += sum(status not in (0, 1) for status in statuses)
 
     def wants(self, record: ImportedConnection, exists: bool) -> bool:
@@ -173,11 +188,15 @@ class Import(ImportRun):
     def create_apps(self, records: list[ImportedConnection]) -> None:
         ids = {record.appId for record in records if record.appId is not None}
         missing = ids - set(App.objects.filter(pk__in=ids).values_list("pk", flat=True))
-        apps = App.objects.bulk_create([App(pk=pk, name=f"App {pk}", demo=self.demo) for pk in sorted(missing)])
+        apps = App.objects.bulk_create(
+            [App(pk=pk, name=f"App {pk}", demo=self.demo) for pk in sorted(missing)]
+        )
         log_created(App, [app.pk for app in apps], source="import")
         self.summary.apps += len(missing)
 
-    def fill(self, connection: Connection | None, record: ImportedConnection, before: Connection | None) -> Connection:
+    def fill(
+        self, connection: Connection | None, record: ImportedConnection, before: Connection | None
+    ) -> Connection:
         """Return the connection that `record` describes, made from the one that is there; `before` is a copy of that."""
         address = parse_address(record.url)
         connection = connection or Connection(pk=record.id, integration_count=record.integrationCount)
@@ -197,7 +216,9 @@ class Import(ImportRun):
         self.names.add((record.appId, name_key(record.name)))
         return connection
 
-    def fill_secrets(self, connection: Connection, record: ImportedConnection, address: Address, before: Connection | None) -> None:
+    def fill_secrets(
+        self, connection: Connection, record: ImportedConnection, address: Address, before: Connection | None
+    ) -> None:
         """Store what the record tells, keep what is stored here unless the address moved, else note what is expected."""
         in_address = "" if is_placeholder(address.password) else address.password
         told = {"password": record.password or in_address, "token": record.token}
@@ -217,7 +238,9 @@ class Import(ImportRun):
         label = secret.replace("_", " ")
         self.expected[label] += 1
         if moved:
-            self.summary.notes.append(f"Connection {connection.pk}: its address or type changed, so its {label} must be entered again.")
+            self.summary.notes.append(
+                f"Connection {connection.pk}: its address or type changed, so its {label} must be entered again."
+            )
 
     def set_aside_taken_logs(self, records: list[ImportedConnection]) -> None:
         """Move log entries whose id another connection's log has to the end, where they get new ids."""
@@ -229,14 +252,25 @@ class Import(ImportRun):
                 record.latestLog = None
 
     def store_logs(self, logs: list[ConnectionLog]) -> None:
-        there = set(ConnectionLog.objects.filter(pk__in=[log.pk for log in logs]).values_list("pk", flat=True))
+        there = set(
+            ConnectionLog.objects.filter(pk__in=[log.pk for log in logs]).values_list("pk", flat=True)
+        )
         insert_instances(ConnectionLog, [log for log in logs if log.pk not in there])
         ConnectionLog.objects.upsert([log for log in logs if log.pk in there])
 
     def place_integrations(self, wanted: dict[int, int]) -> None:
         """Give each connection as many integrations as `wanted` says, by adding or removing placeholders."""
-        totals = dict(Integration.objects.filter(connection__in=wanted).order_by().values_list("connection").annotate(Count("pk")))
-        missing = {pk: range(totals.get(pk, 0) + 1, count + 1) for pk, count in wanted.items() if count > totals.get(pk, 0)}
+        totals = dict(
+            Integration.objects.filter(connection__in=wanted)
+            .order_by()
+            .values_list("connection")
+            .annotate(Count("pk"))
+        )
+        missing = {
+            pk: range(totals.get(pk, 0) + 1, count + 1)
+            for pk, count in wanted.items()
+            if count > totals.get(pk, 0)
+        }
         Integration.objects.add_placeholders(missing)
         Connection.objects.filter(pk__in=missing).recount_integrations()
         for pk, total in totals.items():
@@ -248,20 +282,26 @@ class Import(ImportRun):
         removed = list(newest.values_list("pk", flat=True)[:surplus])
         Integration.objects.filter(pk__in=removed).delete()
         if kept := surplus - len(removed):
-            self.summary.notes.append(f"Connection {pk}: it keeps {kept} integrations more than the record says; they were made here.")
+            self.summary.notes.append(
+                f"Connection {pk}: it keeps {kept} integrations more than the record says; they were made here."
+            )
 
     def finish(self) -> None:
         """Store what waited for the end and write the notes. Raises `ImportRefused` if any record was bad."""
         self.refuse_faults()
         self.store_late_logs()
         for label, count in self.expected.items():
-            self.summary.notes.append(f"{count} connections have a {label} that is expected and was not entered here yet.")
+            self.summary.notes.append(
+                f"{count} connections have a {label} that is expected and was not entered here yet."
+            )
         self.note_duplicates()
 
     def note_duplicates(self) -> None:
         """Name the names of this import that an app has more than once. The database counts them, from an index."""
         groups = Connection.objects.values_list("app_id", "name_key").annotate(count=Count("pk"))
-        for app, key, count in groups.filter(count__gt=1).order_by(F("app_id").asc(nulls_last=True), "name_key"):
+        for app, key, count in groups.filter(count__gt=1).order_by(
+            F("app_id").asc(nulls_last=True), "name_key"
+        ):
             if (app, key) in self.names:
                 owner = f"app {app}" if app is not None else "no app"
                 self.summary.notes.append(f"{count} connections of {owner} are called {key!r}.")

@@ -53,11 +53,15 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def update(self, **values: Any) -> int:
         if unguarded := values.keys() & DESTINATION_FIELDS:
-            raise TypeError(f"{', '.join(sorted(unguarded))} decide where secrets go: save() each connection, which asks for them.")
+            raise TypeError(
+                f"{', '.join(sorted(unguarded))} decide where secrets go: save() each connection, which asks for them."
+            )
         edited = {"demo": False} if edits(values.keys() - SEALED) else {}
         return super().update(**{"version": next_version(self.db)} | key_of(values) | edited | values)
 
-    def bulk_update(self, objs: Iterable["Connection"], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+    def bulk_update(
+        self, objs: Iterable["Connection"], fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> int:
         rows, names = list(objs), set(fields)
         if "name" in names:
             names.add("name_key")
@@ -83,7 +87,11 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def upsert(self, connections: list["Connection"]) -> None:
         """Write rows that were read in this transaction, whole, in one statement a batch."""
-        rows = self.model.objects.using(self.db).select_for_update().in_bulk([connection.pk for connection in connections])
+        rows = (
+            self.model.objects.using(self.db)
+            .select_for_update()
+            .in_bulk([connection.pk for connection in connections])
+        )
         for connection in connections:
             if connection._state.adding or connection.get_deferred_fields() or connection.pk not in rows:
                 raise TypeError("upsert() takes connections that were read whole.")
@@ -142,7 +150,9 @@ ADDRESSES = {"url": parse_address, "token_url": parse_address, "test_endpoint": 
 class Connection(SecretHolder):
     """How to reach another system, with the secrets for it and what the last check found."""
 
-    app = models.ForeignKey(App, on_delete=models.PROTECT, null=True, blank=True, related_name="connections", db_index=False)
+    app = models.ForeignKey(
+        App, on_delete=models.PROTECT, null=True, blank=True, related_name="connections", db_index=False
+    )
     name = models.CharField(max_length=255)
     # `names.name_key()` of the name, to find another connection of this name. Folding makes up to three letters of one.
     name_key = models.CharField(max_length=765, default="", editable=False)
@@ -172,7 +182,9 @@ class Connection(SecretHolder):
     last_check = models.DateTimeField(null=True, editable=False)
     # Stored, so that no list looks for it in the log. The database refuses to delete a log entry that is the latest of
     # its connection; DO_NOTHING lets a connection go with its log in one statement, whatever the log's length.
-    latest_log = models.ForeignKey("logs.ConnectionLog", on_delete=models.DO_NOTHING, null=True, editable=False, related_name="+")
+    latest_log = models.ForeignKey(
+        "logs.ConnectionLog", on_delete=models.DO_NOTHING, null=True, editable=False, related_name="+"
+    )
     integration_count = models.PositiveIntegerField(default=0, editable=False)
     version = models.BigIntegerField(editable=False)
     # Shipped as an example, and not edited since.
@@ -180,7 +192,8 @@ class Connection(SecretHolder):
 
     is_testable = models.GeneratedField(
         expression=ExpressionWrapper(
-            Q(type__in=ConnectionType.values) & Q(authentication__in=["", *Authentication.values]), output_field=models.BooleanField()
+            Q(type__in=ConnectionType.values) & Q(authentication__in=["", *Authentication.values]),
+            output_field=models.BooleanField(),
         ),
         output_field=models.BooleanField(),
         db_persist=True,
@@ -222,7 +235,9 @@ class Connection(SecretHolder):
             models.CheckConstraint(name="connection_has_a_name", condition=~Q(name="")),
             models.CheckConstraint(name="connection_has_a_type", condition=~Q(type="")),
             models.CheckConstraint(name="connection_status_is_0_or_1", condition=Q(status__in=[0, 1])),
-            models.CheckConstraint(name="connection_timeout_is_bounded", condition=Q(timeout=None) | Q(timeout__range=(1, 60))),
+            models.CheckConstraint(
+                name="connection_timeout_is_bounded", condition=Q(timeout=None) | Q(timeout__range=(1, 60))
+            ),
             *(secret_is_consistent(secret) for secret in SECRETS),
         ]
 
@@ -285,7 +300,9 @@ class Connection(SecretHolder):
         if self.entered.get("private_headers"):
             refuse_headers("private_headers", parse_headers(self.reveal("private_headers")), own=own)
         elif own and own in self.private_header_names():
-            raise ValidationError({"private_headers": f"There is {own} among them, which the authentication writes."})
+            raise ValidationError(
+                {"private_headers": f"There is {own} among them, which the authentication writes."}
+            )
 
     def private_header_names(self) -> set[str]:
         """Return the names of the stored private headers, in lower case; none if they do not open."""
@@ -327,7 +344,9 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
     def bulk_create(self, objs: Iterable["Integration"], *args: Any, **kwargs: Any) -> list["Integration"]:
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
-            Connection.objects.filter(pk__in={integration.connection_id for integration in created}).recount_integrations(demo=False)
+            Connection.objects.filter(
+                pk__in={integration.connection_id for integration in created}
+            ).recount_integrations(demo=False)
         return created
 
     def add_placeholders(self, counts: dict[int, range]) -> None:
@@ -335,7 +354,9 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
 
         The caller sets or recounts the counters of the connections, in the same transaction.
         """
-        rows = ((f"Integration {number}", pk, True, True) for pk, numbers in counts.items() for number in numbers)
+        rows = (
+            (f"Integration {number}", pk, True, True) for pk, numbers in counts.items() for number in numbers
+        )
         insert(self.model, ("name", "connection", "active", "placeholder"), rows)
 
     def update(self, **values: Any) -> int:
@@ -345,8 +366,12 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
         with transaction.atomic(using=self.db):
             moving = list(self.order_by().values_list("pk", "connection_id"))
             updated = super().update(**values)
-            now = Integration.objects.filter(pk__in=[pk for pk, _ in moving]).values_list("connection_id", flat=True)
-            Connection.objects.filter(pk__in={*now, *(connection for _, connection in moving)}).recount_integrations(demo=False)
+            now = Integration.objects.filter(pk__in=[pk for pk, _ in moving]).values_list(
+                "connection_id", flat=True
+            )
+            Connection.objects.filter(
+                pk__in={*now, *(connection for _, connection in moving)}
+            ).recount_integrations(demo=False)
         return updated
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -376,7 +401,9 @@ class Integration(models.Model):
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        before = type(self).objects.filter(pk=self.pk).values_list("connection_id", flat=True) if self.pk else ()
+        before = (
+            type(self).objects.filter(pk=self.pk).values_list("connection_id", flat=True) if self.pk else ()
+        )
         affected = {*before, self.connection_id}
         if not self._state.adding:
             self.placeholder = False  # somebody named it: no import takes it away

@@ -19,11 +19,17 @@ def fill_name_keys(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         last = 0
         while rows := read_names(cursor, last):
-            cursor.executemany("UPDATE connections_connection SET name_key = %s WHERE id = %s", [(name_key(name), pk) for pk, name in rows])
+            cursor.executemany(
+                "UPDATE connections_connection SET name_key = %s WHERE id = %s",
+                [(name_key(name), pk) for pk, name in rows],
+            )
             last = rows[-1][0]
 
 
 def read_names(cursor: Any, after: int) -> list[tuple[int, str]]:
     """Return the next ids and names without a key. By id, so that each row is read once."""
-    cursor.execute("SELECT id, name FROM connections_connection WHERE name_key = '' AND id > %s ORDER BY id LIMIT %s", [after, BATCH])
+    cursor.execute(
+        "SELECT id, name FROM connections_connection WHERE name_key = '' AND id > %s ORDER BY id LIMIT %s",
+        [after, BATCH],
+    )
     return list(cursor.fetchall())

@@ -15,7 +15,11 @@ from core import redaction
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
-PARSERS: dict[str, Callable[[str], Address]] = {"url": parse_address, "token_url": parse_address, "test_endpoint": parse_endpoint}
+PARSERS: dict[str, Callable[[str], Address]] = {
+    "url": parse_address,
+    "token_url": parse_address,
+    "test_endpoint": parse_endpoint,
+}
 REMOVED = "(removed: it may hold a secret)"
 
 
@@ -51,7 +55,11 @@ def take_from(connection: Any, version: int) -> None:
         faulty.remove("url")
         move_credentials(connection, address, version)
     for field in faulty:
-        logger.warning("Connection %s: its %s may hold a secret, which every reader sees. Enter it anew.", connection.pk, field)
+        logger.warning(
+            "Connection %s: its %s may hold a secret, which every reader sees. Enter it anew.",
+            connection.pk,
+            field,
+        )
 
 
 def move_credentials(connection: Any, address: Address, version: int) -> None:
@@ -59,9 +67,20 @@ def move_credentials(connection: Any, address: Address, version: int) -> None:
     connection.url, connection.version = address.text, version
     connection.username = connection.username or address.username[:255]
     if address.password and not connection.password_sealed:
-        connection.password_sealed = keyring().encrypt(address.password, f"connection:{connection.uid}:password")
+        connection.password_sealed = keyring().encrypt(
+            address.password, f"connection:{connection.uid}:password"
+        )
         connection.password_exists, connection.password_stored_at = True, timezone.now()
-    connection.save(update_fields=["url", "version", "username", "password_sealed", "password_exists", "password_stored_at"])
+    connection.save(
+        update_fields=[
+            "url",
+            "version",
+            "username",
+            "password_sealed",
+            "password_exists",
+            "password_stored_at",
+        ]
+    )
     logger.warning("Connection %s: user name and password were taken out of its address.", connection.pk)
 
 
@@ -79,7 +98,10 @@ def conceal(field: str, values: Any) -> Any:
     """Return the texts before and after a change of `field` without a secret."""
     if field not in PARSERS or not isinstance(values, list):
         return values
-    return [shown(PARSERS[field](text)) if isinstance(text, str) and ("@" in text or "=" in text) else text for text in values]
+    return [
+        shown(PARSERS[field](text)) if isinstance(text, str) and ("@" in text or "=" in text) else text
+        for text in values
+    ]
 
 
 def shown(address: Address) -> str:

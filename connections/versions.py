@@ -15,7 +15,10 @@ def advance_version(using: str) -> None:
         cursor.execute("SELECT coalesce(max(version), 1) FROM connections_connection")
         largest = max(cursor.fetchone()[0], int(time.time() * 1000))
         if connections[using].vendor == "postgresql":
-            cursor.execute("SELECT setval('connections_version', greatest(%s, last_value)) FROM connections_version", [largest])
+            cursor.execute(
+                "SELECT setval('connections_version', greatest(%s, last_value)) FROM connections_version",
+                [largest],
+            )
         else:
             cursor.execute("UPDATE connections_version SET value = max(value, %s)", [largest])
 

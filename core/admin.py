@@ -86,7 +86,11 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return [*(f"{path}{suffix}" for suffix in FILTER_SUFFIXES), *related]
 
     def date_lookups(self) -> list[str]:
-        return [f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")] if self.date_hierarchy else []
+        return (
+            [f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")]
+            if self.date_hierarchy
+            else []
+        )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Raises `BadRequest` for a sort or a filter that repeats beyond all use."""
@@ -98,7 +102,9 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Say why the list is whole after a filter that cannot be used, from which Django leads here."""
         if ERROR_FLAG in request.GET:
-            self.message_user(request, "This filter cannot be used: the list shows everything.", messages.WARNING)
+            self.message_user(
+                request, "This filter cannot be used: the list shows everything.", messages.WARNING
+            )
         return super().changelist_view(request, extra_context)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
@@ -113,7 +119,13 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
             raise BadRequest("What was selected is not in this list.")
         return super().response_action(request, queryset, *place, **options)
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None) -> Any:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
         """Treat what is no id like the id of no record."""
         if object_id is not None and not is_id(object_id):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -129,7 +141,9 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
-            kwargs.setdefault("widget", AutocompleteMany(db_field, self.admin_site, using=kwargs.get("using")))
+            kwargs.setdefault(
+                "widget", AutocompleteMany(db_field, self.admin_site, using=kwargs.get("using"))
+            )
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -150,8 +164,16 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
 class ReadOnlyAdmin(RegistryAdmin[M]):
     """Records of what happened: to be read, not to be made, changed or removed; they have no history of their own."""
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None) -> Any:
-        return super().changeform_view(request, object_id, form_url, {"show_history": False, **(extra_context or {})})
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        return super().changeform_view(
+            request, object_id, form_url, {"show_history": False, **(extra_context or {})}
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -73,5 +73,11 @@ def log_created(model: type[Model], pks: list[int], source: str, label: str = "n
     kind = ContentType.objects.get_for_model(model).pk
     changes, data = json.dumps({"created by": ["None", source]}), json.dumps({"source": source})
     with connection.cursor() as cursor:
-        values = [kind, LogEntry.Action.CREATE, changes, data, connection.ops.adapt_datetimefield_value(timezone.now())]
+        values = [
+            kind,
+            LogEntry.Action.CREATE,
+            changes,
+            data,
+            connection.ops.adapt_datetimefield_value(timezone.now()),
+        ]
         cursor.execute(INSERT_CREATED.format(**fields), values)

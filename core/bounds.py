@@ -19,7 +19,9 @@ MAX_PATH = 2_048  # characters; no path of the registry has a quarter of them
 MAX_CONTENT_TYPE = 255
 MAX_QUERY = 8_192  # characters, but for lists of the API, which take up to 64 kB of arguments
 MAX_ANONYMOUS_BODY = 65_536  # bytes; the longest password, percent-encoded, has 50,000
-MAX_ANONYMOUS_MULTIPART = 16_384  # bytes; its many small parts are dear, and no page without an account sends it
+MAX_ANONYMOUS_MULTIPART = (
+    16_384  # bytes; its many small parts are dear, and no page without an account sends it
+)
 
 LONG_QUERIES = "/api/connections"
 
@@ -69,7 +71,9 @@ class BoundsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if len(request.META.get("QUERY_STRING", "")) > MAX_QUERY and not request.path_info.startswith(LONG_QUERIES):
+        if len(request.META.get("QUERY_STRING", "")) > MAX_QUERY and not request.path_info.startswith(
+            LONG_QUERIES
+        ):
             return refuse(request, 414, "The query is too long.")
         if is_large_form(request) and not request.user.is_authenticated:
             return refuse(request, 413, "The body is too large.")

@@ -48,7 +48,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if outage := find_outage(sys.exc_info()[1]):
         return unavailable(request, outage)
     if is_api(request):
-        return JsonResponse(shape(f"The server failed; its log has the details under {request_id.get()}."), status=500)
+        return JsonResponse(
+            shape(f"The server failed; its log has the details under {request_id.get()}."), status=500
+        )
     return page("500.html", 500)
 
 

@@ -42,7 +42,9 @@ class CompressionMiddleware(GZipMiddleware):
     """Leaves alone what has its `Vary` header already and goes to a client that takes no gzip, as most programs do."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
-        if response.get("Vary") == "Accept-Encoding" and "gzip" not in request.META.get("HTTP_ACCEPT_ENCODING", ""):
+        if response.get("Vary") == "Accept-Encoding" and "gzip" not in request.META.get(
+            "HTTP_ACCEPT_ENCODING", ""
+        ):
             return response
         return super().process_response(request, response)
 

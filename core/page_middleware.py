@@ -22,7 +22,9 @@ class PagesOnly(MiddlewareMixin):
     """Leaves out what would be a tenth of the cost of a small call."""
 
     def __call__(self, request: HttpRequest) -> Any:
-        return self.get_response(request) if request.path_info.startswith("/api/") else super().__call__(request)
+        return (
+            self.get_response(request) if request.path_info.startswith("/api/") else super().__call__(request)
+        )
 
 
 class ContentSecurityPolicy(CSPMiddleware):
@@ -34,7 +36,9 @@ class ContentSecurityPolicy(CSPMiddleware):
             return self.process_response(request, response)
         return response
 
-    def get_policy_parts(self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False) -> PolicyParts:
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
         """Let the admin's own scripts evaluate the expressions that Alpine.js keeps in its pages."""
         parts = super().get_policy_parts(request, response, report_only)
         if request.path_info.startswith("/admin/") and response.status_code < 400:
@@ -51,7 +55,9 @@ class BadAddressMiddleware(PagesOnly):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Take the database's or a paginator's word for it. Anything else that fails is a bug."""
-        if request.path_info.startswith("/api/") or not isinstance(exception, DataError | OverflowError | InvalidPage):
+        if request.path_info.startswith("/api/") or not isinstance(
+            exception, DataError | OverflowError | InvalidPage
+        ):
             return None
         logger.warning("Refused: %s: %s", type(exception).__name__, exception)
         return bad_request(request, BadRequest("A number or a text in the address is too large."))

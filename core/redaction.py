@@ -26,7 +26,9 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 MIN_LENGTH = 4  # characters; taking shorter ones out would garble every line and hide nothing
 # Characters of a secret that are sought first, in every form; all of it is sought only where they were found.
 PREFIX_LENGTH = 64
-MAX_LENGTH = 10_000  # characters of a secret whose end is found; what follows the start of a longer one is cut
+MAX_LENGTH = (
+    10_000  # characters of a secret whose end is found; what follows the start of a longer one is cut
+)
 MAX_SECRETS = 5_000  # secrets; while more are remembered, nothing of a text is written
 MAX_TEXT = 1_000_000  # characters of a text that is searched; a longer one is not written
 REDACTED = "[secret]"
@@ -151,7 +153,11 @@ def clear() -> None:
 def encodings(secret: str) -> set[str]:
     """Return every way in which a text may hold `secret`: in base64 or not, written once or twice as others write it."""
     raw = secret.encode("utf-8", "surrogatepass")
-    encoded = {within(encode, raw, before) for encode in (base64.b64encode, base64.urlsafe_b64encode) for before in range(3)}
+    encoded = {
+        within(encode, raw, before)
+        for encode in (base64.b64encode, base64.urlsafe_b64encode)
+        for before in range(3)
+    }
     once = {form for text in (secret, *encoded) for form in (text, *written(text))}
     return once | {form for text in once for form in written(text)}
 
@@ -192,7 +198,10 @@ class RedactingFormatter(OrjsonFormatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        return {name: redact(value) if isinstance(value, str) else without_secret(value) for name, value in log_data.items()}
+        return {
+            name: redact(value) if isinstance(value, str) else without_secret(value)
+            for name, value in log_data.items()
+        }
 
 
 def holds_secret(value: Any) -> bool:
@@ -215,7 +224,10 @@ class ReporterFilter(SafeExceptionReporterFilter):
     """Django's own filter, which it switches off for DEBUG pages; form values go by their names, too."""
 
     # The last two stand in the environment of a request, where other servers put all of the process's own.
-    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PRIVATE|DATABASE_URL|CSRF_COOKIE$", re.IGNORECASE)
+    hidden_settings = re.compile(
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PRIVATE|DATABASE_URL|CSRF_COOKIE$",
+        re.IGNORECASE,
+    )
 
     def is_active(self, request: HttpRequest | None) -> bool:
         return True
@@ -267,7 +279,9 @@ class Reporter(ExceptionReporter):
         data: dict[str, Any] = super().get_traceback_data()
         for frame in data["frames"]:
             frame["exc_cause"] = frame["exc_cause"] and redact(str(frame["exc_cause"]))
-        return data | {name: redact(data[name]) for name in ("exception_value", "exception_notes") if name in data}
+        return data | {
+            name: redact(data[name]) for name in ("exception_value", "exception_notes") if name in data
+        }
 
     def get_traceback_html(self) -> SafeString:
         return mark_safe(redact(super().get_traceback_html()))  # noqa: S308  # Django's own page, with texts taken out

@@ -156,7 +156,9 @@ def examine(file: Path, database: sqlite3.Connection) -> Contents:
     if Connection._meta.db_table not in tables_of(database):
         raise BackupError(f"{file} is no backup of this product: it has no connections.")
     if unknown := unknown_migrations(database):
-        raise BackupError(f"{file} comes from a newer version: it has the migration {'.'.join(min(unknown))}.")
+        raise BackupError(
+            f"{file} comes from a newer version: it has the migration {'.'.join(min(unknown))}."
+        )
     (count,) = database.execute(f"SELECT count(*) FROM {Connection._meta.db_table}").fetchone()  # noqa: S608
     return Contents(count, frozenset(find_keys(database)), find_installation(database))
 

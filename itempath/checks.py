@@ -9,9 +9,17 @@ from django.db import connections
 
 from itempath.environment import is_loopback
 
-KEY_SHARED = Error("SECRET_KEY is also an encryption key.", hint="Give each a key of its own.", id="itempath.E004")
-NO_HTTPS = Warning("The server listens beyond this machine without HTTPS.", hint="Set HTTPS=1 behind a TLS proxy.", id="itempath.W001")
-ANY_HOST = Warning("ALLOWED_HOSTS takes any Host header.", hint="List the names that clients use.", id="itempath.W002")
+KEY_SHARED = Error(
+    "SECRET_KEY is also an encryption key.", hint="Give each a key of its own.", id="itempath.E004"
+)
+NO_HTTPS = Warning(
+    "The server listens beyond this machine without HTTPS.",
+    hint="Set HTTPS=1 behind a TLS proxy.",
+    id="itempath.W001",
+)
+ANY_HOST = Warning(
+    "ALLOWED_HOSTS takes any Host header.", hint="List the names that clients use.", id="itempath.W002"
+)
 
 
 NO_TIME_LIMIT = Warning(
@@ -30,16 +38,26 @@ def check_postgresql(*, databases: Sequence[str] | None = None, **kwargs: Any) -
 
 def check_encoding(alias: str) -> list[CheckMessage]:
     with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT pg_encoding_to_char(encoding), datctype FROM pg_database WHERE datname = current_database()")
+        cursor.execute(
+            "SELECT pg_encoding_to_char(encoding), datctype FROM pg_database WHERE datname = current_database()"
+        )
         encoding, ctype = cursor.fetchone()
         # Asked of the database itself: beside libc, ICU and PostgreSQL's own provider fold, whatever the ctype is called.
-        cursor.execute("SELECT upper(chr(%s)) = chr(%s)", [ord("ü"), ord("Ü")] if encoding == "UTF8" else [0x61, 0x41])
+        cursor.execute(
+            "SELECT upper(chr(%s)) = chr(%s)", [ord("ü"), ord("Ü")] if encoding == "UTF8" else [0x61, 0x41]
+        )
         folds = cursor.fetchone()[0]
     hint = "Create it with: createdb --encoding=UTF8 --locale=C.UTF-8 --template=template0 NAME"
     if encoding != "UTF8":
         return [Error(f"The database's encoding is {encoding}, not UTF8.", hint=hint, id="itempath.E001")]
     if not folds:
-        return [Error(f"The database's ctype is {ctype}: it folds no letter beyond ASCII.", hint=hint, id="itempath.E002")]
+        return [
+            Error(
+                f"The database's ctype is {ctype}: it folds no letter beyond ASCII.",
+                hint=hint,
+                id="itempath.E002",
+            )
+        ]
     return []
 
 
@@ -47,7 +65,9 @@ def check_time_limits(alias: str) -> list[CheckMessage]:
     if not connections[alias].settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
         return []  # no pooler is between: each session says its limits itself
     with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout') = '0' OR current_setting('lock_timeout') = '0'")
+        cursor.execute(
+            "SELECT current_setting('statement_timeout') = '0' OR current_setting('lock_timeout') = '0'"
+        )
         return [NO_TIME_LIMIT] if cursor.fetchone()[0] else []
 
 

@@ -53,13 +53,17 @@ def require_network(text: str) -> str:
 def require_host_name(text: str) -> str:
     """Refuse what a `Host` header never says, and so would keep everyone out."""
     if not re.fullmatch(r"\*|\.?[^\s:/]+|\[[0-9A-Fa-f:.]+\]", text):
-        raise ValueError("it takes host names such as registry.example.com, without https://, port or path; IPv6 as [::1]")
+        raise ValueError(
+            "it takes host names such as registry.example.com, without https://, port or path; IPv6 as [::1]"
+        )
     return text
 
 
 def require_origin(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+", text):
-        raise ValueError("it takes origins such as https://registry.example.com, with https:// and without a path")
+        raise ValueError(
+            "it takes origins such as https://registry.example.com, with https:// and without a path"
+        )
     return text
 
 
@@ -75,7 +79,9 @@ def require_exact_origin(text: str) -> str:
 def require_listening_address(text: str) -> str:
     """Take an address or a host name. Without this, a port or a URL would fail only where the server binds it."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*", text):
-        raise ValueError("it takes an address such as 127.0.0.1 or ::1, or a host name; PORT is a setting of its own")
+        raise ValueError(
+            "it takes an address such as 127.0.0.1 or ::1, or a host name; PORT is a setting of its own"
+        )
     return text
 
 
@@ -83,7 +89,9 @@ def require_database(url: SecretStr) -> SecretStr:
     try:
         config = dj_database_url.parse(url.get_secret_value())
         pooled = config.get("OPTIONS", {}).get("pgbouncer", False)
-        engine = config["ENGINE"] if config["NAME"] != ":memory:" else ""  # it would end with the process that made it
+        engine = (
+            config["ENGINE"] if config["NAME"] != ":memory:" else ""
+        )  # it would end with the process that made it
     except ValueError:
         engine = ""  # the parser's own message repeats parts of the value
     if not engine.endswith((".sqlite3", ".postgresql")):
@@ -103,9 +111,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-HostNames = Annotated[list[Annotated[str, AfterValidator(require_host_name)]], NoDecode, BeforeValidator(split_commas)]
-Origins = Annotated[list[Annotated[str, AfterValidator(require_origin)]], NoDecode, BeforeValidator(split_commas)]
-ExactOrigins = Annotated[list[Annotated[str, AfterValidator(require_exact_origin)]], NoDecode, BeforeValidator(split_commas)]
+HostNames = Annotated[
+    list[Annotated[str, AfterValidator(require_host_name)]], NoDecode, BeforeValidator(split_commas)
+]
+Origins = Annotated[
+    list[Annotated[str, AfterValidator(require_origin)]], NoDecode, BeforeValidator(split_commas)
+]
+ExactOrigins = Annotated[
+    list[Annotated[str, AfterValidator(require_exact_origin)]], NoDecode, BeforeValidator(split_commas)
+]
 ListeningAddress = Annotated[str, AfterValidator(require_listening_address)]
 Key = Annotated[SecretStr, AfterValidator(require_encryption_key)]
 Network = Annotated[str, AfterValidator(require_network)]

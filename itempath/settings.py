@@ -129,7 +129,12 @@ def database(url: str) -> dict[str, Any]:
         options.setdefault("connect_timeout", 3)  # seconds, for the same 5 s
         options.setdefault("application_name", "connections-registry")
         # A peer that vanished is noticed within the same 5 s.
-        options |= {"tcp_user_timeout": 3000, "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 2}
+        options |= {
+            "tcp_user_timeout": 3000,
+            "keepalives_idle": 2,
+            "keepalives_interval": 1,
+            "keepalives_count": 2,
+        }
     return config
 
 
@@ -150,7 +155,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.rate_limits.CredentialThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
-    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.OperatorFilterBackend", "core.api.ordering.OrderingBackend"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "core.api.filters.OperatorFilterBackend",
+        "core.api.ordering.OrderingBackend",
+    ],
     "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.http.JSONNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["core.api.http.JSONRenderer"],
@@ -184,7 +192,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "connections", "description": "The registry, as ItemPath's resource of that name."},
         {"name": "users", "description": "Tokens, as ItemPath's clients ask for them."},
         {"name": "token", "description": "Tokens, as Simple JWT's clients ask for them."},
-        {"name": "work items", "description": "pm415's connections between items, bugs, initiatives and backlogs."},
+        {
+            "name": "work items",
+            "description": "pm415's connections between items, bugs, initiatives and backlogs.",
+        },
     ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -319,7 +330,10 @@ CORS_EXPOSE_HEADERS = (
     *("X-Ignored-Body", "X-Ignored-Parameters", "X-Request-ID"),
 )
 if CORS_ALLOWED_ORIGINS:  # it would add a Vary to every answer
-    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1, "corsheaders.middleware.CorsMiddleware")
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1,
+        "corsheaders.middleware.CorsMiddleware",
+    )
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENVIRONMENT.https
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts_include_subdomains
@@ -360,7 +374,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "core.middleware.RequestIdFilter"}},
     "formatters": {"json": {"()": "core.redaction.RedactingFormatter", **LINE_FORMAT}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "json"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "json"}
+    },
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
     # Django's own handler mails tracebacks to ADMINS and prints only in DEBUG; one console for everything is plainer.
     "loggers": {"django": {"handlers": [], "propagate": True}, "django.request": {"level": "ERROR"}},

@@ -25,7 +25,18 @@ description_urls = [
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("api", ApiRoot.as_view()),
-    path("api/", include([*connection_urls, *work_item_urls, *account_urls, *description_urls, re_path(r"", UnknownPath.as_view())])),
+    path(
+        "api/",
+        include(
+            [
+                *connection_urls,
+                *work_item_urls,
+                *account_urls,
+                *description_urls,
+                re_path(r"", UnknownPath.as_view()),
+            ]
+        ),
+    ),
     path("admin/", RedirectView.as_view(pattern_name="admin:connections_connection_changelist")),
     # Django's own pattern for these has two open ends, and looks for them in a time that grows with the path's square.
     re_path(r"^admin/r/", unknown_page),

@@ -31,7 +31,9 @@ class ConnectionLogQuerySet(models.QuerySet["ConnectionLog"]):
 class ConnectionLog(models.Model):
     """One entry of a connection's log. The ids are ItemPath's plain numbers: nothing here keeps them alive."""
 
-    connection = models.ForeignKey("connections.Connection", on_delete=models.CASCADE, related_name="logs", db_index=False)
+    connection = models.ForeignKey(
+        "connections.Connection", on_delete=models.CASCADE, related_name="logs", db_index=False
+    )
     creation_date = models.DateTimeField(default=timezone.now)
     status = models.SmallIntegerField()
     description = models.TextField(blank=True)
@@ -48,7 +50,9 @@ class ConnectionLog(models.Model):
         ordering = ["-id"]
         # A connection's log, newest first; also what deleting a connection looks for.
         indexes = [models.Index(fields=["connection", "-id"], name="log_of_connection")]
-        constraints = [models.CheckConstraint(name="log_status_is_0_or_1", condition=models.Q(status__in=[0, 1]))]
+        constraints = [
+            models.CheckConstraint(name="log_status_is_0_or_1", condition=models.Q(status__in=[0, 1]))
+        ]
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:

@@ -36,7 +36,13 @@ def found(text: str, mark: str = MARK) -> list[str]:
 
 def whole_answer(response: Any) -> str:
     body = b"".join(response.streaming_content) if response.streaming else response.content
-    return "\n".join([*(f"{name}: {value}" for name, value in response.items()), str(response.cookies), body.decode("utf-8", "replace")])
+    return "\n".join(
+        [
+            *(f"{name}: {value}" for name, value in response.items()),
+            str(response.cookies),
+            body.decode("utf-8", "replace"),
+        ]
+    )
 
 
 def whole_database() -> str:

@@ -43,7 +43,9 @@ def make_user(name: str, role: Role = Role.NONE, **fields) -> User:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request):
     """Each process of the suite has a database of its own: a name with a suffix, but for SQLite's, which are in memory."""
-    if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # pytest-django knows Django's own backend alone
+    if not settings.DATABASES["default"]["ENGINE"].endswith(
+        "sqlite3"
+    ):  # pytest-django knows Django's own backend alone
         request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
 
 
@@ -134,7 +136,16 @@ class Server:
 
     def manage(self, *words: str, **options) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "manage.py", *words]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False, **options)
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,
+        )
 
 
 def free_port() -> int:
@@ -157,8 +168,14 @@ def wait_for(base: str, process: subprocess.Popen[str]) -> None:
 
 def children(pid: int) -> list[int]:
     """Return the server processes, without Python's own helper for shared resources."""
-    found = subprocess.run(["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "resource_tracker" not in line and "defunct" not in line]
+    found = subprocess.run(
+        ["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False
+    ).stdout
+    return [
+        int(line.split()[0])
+        for line in found.splitlines()
+        if "resource_tracker" not in line and "defunct" not in line
+    ]
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -174,7 +191,12 @@ def start_server(environment: dict[str, str], log: Path) -> Server:
     environment = {**os.environ, "DEMO": "1", "PORT": str(free_port()), **environment}
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            [sys.executable, "manage.py", "serve"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
     base = f"http://127.0.0.1:{environment['PORT']}"
     try:
@@ -221,7 +243,9 @@ def empty_database(tmp_path_factory) -> Iterator[Callable[[], str]]:
             return f"sqlite:///{file}"
         names.append(f"registry_live_{uuid4().hex[:12]}")
         with psycopg.connect(admin_url, autocommit=True) as database:
-            database.execute(f'CREATE DATABASE "{names[-1]}" TEMPLATE "{template.rpartition("/")[2] or "template1"}"')
+            database.execute(
+                f'CREATE DATABASE "{names[-1]}" TEMPLATE "{template.rpartition("/")[2] or "template1"}"'
+            )
         return f"{admin_url.rpartition('/')[0]}/{names[-1]}"
 
     yield make
@@ -237,7 +261,12 @@ def new_database(empty_database) -> Callable[[], str]:
     @cache
     def migrated() -> str:
         url: str = empty_database()
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            check=True,
+        )
         return url
 
     return lambda: empty_database(template=migrated())
@@ -273,7 +302,12 @@ def curl() -> Callable[..., str]:
 
     def run(line: str, **variables: str) -> str:
         done = subprocess.run(
-            ["bash", "-c", line], env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", line],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -15,7 +15,11 @@ CONNECTIONS = "/admin/connections/connection/"
 
 def make_connection(**fields: Any) -> Connection:
     """Store a connection; `password=`, `token=` and so on are its secrets."""
-    secrets = {name: fields.pop(name) for name in ("password", "token", "private_key", "private_headers") if name in fields}
+    secrets = {
+        name: fields.pop(name)
+        for name in ("password", "token", "private_key", "private_headers")
+        if name in fields
+    }
     connection = Connection(**{"name": "ERP", "type": "REST", "url": "https://erp.example.com/api", **fields})
     for name, text in secrets.items():
         connection.set_secret(name, text)
@@ -46,7 +50,11 @@ def filled(page: Any, **changes: Any) -> dict[str, Any]:
     """Return what the form of `page` would send: its values with `changes`; `None` leaves a field out, as an unticked box is."""
     form = page.context["adminform"].form
     data = {name: form[name].value() for name in form.fields}
-    return {name: "on" if value is True else value for name, value in {**as_sent(data), **changes}.items() if value is not None}
+    return {
+        name: "on" if value is True else value
+        for name, value in {**as_sent(data), **changes}.items()
+        if value is not None
+    }
 
 
 def as_sent(data: dict[str, Any]) -> dict[str, Any]:

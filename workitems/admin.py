@@ -30,7 +30,9 @@ class OrganizationAdmin(RegistryAdmin[Organization]):
     search_fields = ("name__folded_contains",)
     autocomplete_fields = ("members",)
     fields = ("name", "members")
-    empty_hint = "An organization owns work items, and its members see and link them. Add one, or import work items."
+    empty_hint = (
+        "An organization owns work items, and its members see and link them. Add one, or import work items."
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return Organization.objects.annotate(members_counted=Count("members")).order_by(*self.ordering)
@@ -57,7 +59,9 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
         empty = {"empty_value": None} if isinstance(db_field, TextField) else {}
         return super().formfield_for_dbfield(db_field, request, **empty, **kwargs)
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> WorkItem | None:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> WorkItem | None:
         """Lock the row of a save: nobody links the record while it moves to another organization."""
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST":
@@ -65,10 +69,17 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
         locked: WorkItem = self.model.objects.select_for_update(no_key=True).get(pk=found.pk)
         return locked
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
         end = str(self.opts.model_name)
         links = self.page_of_links(request, end, object_id)
-        context = {"links": links, "end": end, "links_page": LINKS_PAGE, "may_link": request.user.has_perm("workitems.add_link")}
+        context = {
+            "links": links,
+            "end": end,
+            "links_page": LINKS_PAGE,
+            "may_link": request.user.has_perm("workitems.add_link"),
+        }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def page_of_links(self, request: HttpRequest, end: str, object_id: str) -> list[tuple[Link, SafeString]]:
@@ -94,8 +105,33 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
 class ItemAdmin(WorkItemAdmin):
     autocomplete_fields = ("organization", "assignee", "created_by")
     fieldsets = (
-        (None, {"fields": ("title", "organization", "description", "status_id", "points", "assignee", "archived")}),
-        ("Plan", {"fields": ("planned_on", "forecasted_release", "actual_release", "owner_table", "owner_id", "order_index")}),
+        (
+            None,
+            {
+                "fields": (
+                    "title",
+                    "organization",
+                    "description",
+                    "status_id",
+                    "points",
+                    "assignee",
+                    "archived",
+                )
+            },
+        ),
+        (
+            "Plan",
+            {
+                "fields": (
+                    "planned_on",
+                    "forecasted_release",
+                    "actual_release",
+                    "owner_table",
+                    "owner_id",
+                    "order_index",
+                )
+            },
+        ),
         ("Known", {"fields": ("created_by", "mailers")}),
     )
 
@@ -105,7 +141,20 @@ class BugAdmin(WorkItemAdmin):
     list_display = ("title", "id", "organization", "severity", "status_id", "archived")
     autocomplete_fields = ("organization", "assignee", "reported_by", "created_by")
     fieldsets = (
-        (None, {"fields": ("title", "organization", "description", "status_id", "severity", "assignee", "archived")}),
+        (
+            None,
+            {
+                "fields": (
+                    "title",
+                    "organization",
+                    "description",
+                    "status_id",
+                    "severity",
+                    "assignee",
+                    "archived",
+                )
+            },
+        ),
         ("Known", {"fields": ("reported_by", "created_by", "mailers")}),
     )
 
@@ -114,7 +163,20 @@ class BugAdmin(WorkItemAdmin):
 class BacklogAdmin(WorkItemAdmin):
     autocomplete_fields = ("organization", "assignee", "created_by")
     fieldsets = (
-        (None, {"fields": ("title", "organization", "description", "status_id", "points", "assignee", "archived")}),
+        (
+            None,
+            {
+                "fields": (
+                    "title",
+                    "organization",
+                    "description",
+                    "status_id",
+                    "points",
+                    "assignee",
+                    "archived",
+                )
+            },
+        ),
         ("Plan", {"fields": ("planned_on", "forecasted_release", "actual_release")}),
         ("Known", {"fields": ("created_by",)}),
     )
@@ -124,7 +186,20 @@ class BacklogAdmin(WorkItemAdmin):
 class InitiativeAdmin(WorkItemAdmin):
     list_display = ("title", "id", "organization", "horizon", "status_id", "archived")
     fieldsets = (
-        (None, {"fields": ("title", "organization", "description", "status_id", "horizon", "order_index", "archived")}),
+        (
+            None,
+            {
+                "fields": (
+                    "title",
+                    "organization",
+                    "description",
+                    "status_id",
+                    "horizon",
+                    "order_index",
+                    "archived",
+                )
+            },
+        ),
         ("Known", {"fields": ("created_by", "mailers")}),
     )
 
@@ -135,7 +210,9 @@ class LinkAdmin(RegistryAdmin[Link]):
     autocomplete_fields = ENDS
     fields = ENDS
     ordering = ("-id",)
-    empty_hint = "A link joins two work items of different kinds and one organization. Choose two of the four fields."
+    empty_hint = (
+        "A link joins two work items of different kinds and one organization. Choose two of the four fields."
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Link]:
         return Link.objects.with_titles()

@@ -14,7 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 def shape(status: int, message: str) -> dict[str, Any]:
-    return {"statusCode": status, "error": HTTPStatus(status).phrase, "message": well_formed(message), "success": False}
+    return {
+        "statusCode": status,
+        "error": HTTPStatus(status).phrase,
+        "message": well_formed(message),
+        "success": False,
+    }
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
@@ -22,7 +27,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     response = handlers.exception_handler(exc, context)
     if response is None:
         logger.error("The view failed", exc_info=exc)
-        return Response(shape(500, f"The server failed; its log has the details under {request_id.get()}."), status=500)
+        return Response(
+            shape(500, f"The server failed; its log has the details under {request_id.get()}."), status=500
+        )
     message = "Authentication required" if response.status_code == 401 else response.data["msg"]
     response.data = shape(response.status_code, message)
     return response

@@ -14,5 +14,7 @@ def remove_examples() -> int:
         model._default_manager.filter(organization__in=untouched).delete()
     Organization.objects.filter(pk__in=untouched).delete()
     if untouched:
-        User.objects.filter(username=AUTHOR, last_login=None, organizations=None, apikey=None, applicationtoken=None).delete()
+        User.objects.filter(
+            username=AUTHOR, last_login=None, organizations=None, apikey=None, applicationtoken=None
+        ).delete()
     return len(untouched)

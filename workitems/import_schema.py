@@ -8,7 +8,16 @@ from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from accounts.models import MAX_USERNAME, User
-from core.import_schema import LARGEST_ID, ImportedRecord, Moment, Name, Number, Text, empty_for_null, read_moment
+from core.import_schema import (
+    LARGEST_ID,
+    ImportedRecord,
+    Moment,
+    Name,
+    Number,
+    Text,
+    empty_for_null,
+    read_moment,
+)
 
 # What a client can send as a bearer and is not taken for a token; the first 8 characters are kept in clear.
 KEY = re.compile(r"[!-~]{16,200}")
@@ -48,7 +57,9 @@ Text50 = Annotated[Text, Field(max_length=50)]
 Name255 = Annotated[Name, Field(max_length=255)]
 Day = Annotated[date, Field(strict=True), BeforeValidator(read_date)]
 Flag = Annotated[bool, BeforeValidator(read_flag)]
-Amount = Annotated[float, Field(allow_inf_nan=False)]  # also a text of one, as JavaScript's drivers write decimals
+Amount = Annotated[
+    float, Field(allow_inf_nan=False)
+]  # also a text of one, as JavaScript's drivers write decimals
 
 
 class ImportedOrganization(ImportedRecord):

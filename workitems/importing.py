@@ -71,7 +71,11 @@ def place_of(fault: Any) -> str:
 
 def present(model: type[Model], pks: Iterable[int]) -> set[int]:
     """Return those of `pks` that are stored."""
-    return {pk for each in sliced(pks) for pk in model._default_manager.filter(pk__in=each).values_list("pk", flat=True)}
+    return {
+        pk
+        for each in sliced(pks)
+        for pk in model._default_manager.filter(pk__in=each).values_list("pk", flat=True)
+    }
 
 
 def users_of(record: ImportedWorkItem) -> list[tuple[str, int]]:
@@ -119,7 +123,9 @@ class Import(ImportRun):
         self.summary: list[str] = []
         self.organizations: Section[ImportedOrganization] = Section("organizations")
         self.users: Section[ImportedUser] = Section("users")
-        self.work_items: dict[ItemType, Section[ImportedWorkItem]] = {kind: Section(kind.plural) for kind in ITEM_TYPES}
+        self.work_items: dict[ItemType, Section[ImportedWorkItem]] = {
+            kind: Section(kind.plural) for kind in ITEM_TYPES
+        }
         self.links: Section[ImportedLink] = Section("connections")
 
     def remove_demo(self) -> None:
@@ -137,7 +143,11 @@ class Import(ImportRun):
             **{kind.plural: (section, kind.record) for kind, section in self.work_items.items()},
             "connections": (self.links, ImportedLink),
         }
-        self.note(f"{name!r} is no part of the file; it takes {', '.join(models)}." for name in content if name not in models)
+        self.note(
+            f"{name!r} is no part of the file; it takes {', '.join(models)}."
+            for name in content
+            if name not in models
+        )
         for name, (section, model) in models.items():
             self.read_section(section, model, content.get(name, []))
         self.refuse_faults()
@@ -150,17 +160,25 @@ class Import(ImportRun):
             try:
                 record: Any = model.model_validate(raw)
             except ValidationError as error:
-                self.note(f"{section.name} {position} (counted from 0): {place_of(fault)}{fault['msg']}" for fault in error.errors())
+                self.note(
+                    f"{section.name} {position} (counted from 0): {place_of(fault)}{fault['msg']}"
+                    for fault in error.errors()
+                )
                 continue
             if record.id in section.records:
-                self.note([f"{section.name} {position} (counted from 0): id: {record.id} stands in the file before"])
+                self.note(
+                    [f"{section.name} {position} (counted from 0): id: {record.id} stands in the file before"]
+                )
             section.records[record.id], section.positions[record.id] = record, position
 
     # Checking against each other and what is stored
 
     def check(self) -> None:
         """Look up what the records name. Raises `ImportRefused` with every record that does not fit."""
-        self.known_organizations = {*self.organizations.records, *present(Organization, self.named_organizations())}
+        self.known_organizations = {
+            *self.organizations.records,
+            *present(Organization, self.named_organizations()),
+        }
         self.known_users = {*self.users.records, *present(User, self.named_users())}
         self.check_users()
         for kind, section in self.work_items.items():
@@ -174,7 +192,9 @@ class Import(ImportRun):
         return places.union(*(record.organizations for record in self.users))
 
     def named_users(self) -> set[int]:
-        return {pk for section in self.work_items.values() for record in section for _, pk in users_of(record)}
+        return {
+            pk for section in self.work_items.values() for record in section for _, pk in users_of(record)
+        }
 
     def check_users(self) -> None:
         self.existing_users = User.objects.in_bulk(list(self.users.records))
@@ -183,9 +203,18 @@ class Import(ImportRun):
         for record in self.users:
             there = self.existing_users.get(record.id)
             if there and there.username != record.username:
-                self.note([self.users.fault(record.id, f"id: the user {record.id} is {there.username!r} here")])
+                self.note(
+                    [self.users.fault(record.id, f"id: the user {record.id} is {there.username!r} here")]
+                )
             elif names.get(record.username, record.id) != record.id:
-                self.note([self.users.fault(record.id, f"username: {record.username!r} has the id {names[record.username]} here")])
+                self.note(
+                    [
+                        self.users.fault(
+                            record.id,
+                            f"username: {record.username!r} has the id {names[record.username]} here",
+                        )
+                    ]
+                )
             elif twice[record.username] > 1:
                 self.note([self.users.fault(record.id, "username: stands in the file twice")])
             self.note(self.users.fault(record.id, text) for text in self.unknown_organizations(record))
@@ -194,16 +223,28 @@ class Import(ImportRun):
     def ids_of_names(self) -> dict[str, int]:
         """Return the ids of the stored users whose names the file has."""
         parts = sliced(record.username for record in self.users)
-        return {name: pk for each in parts for name, pk in User.objects.filter(username__in=each).values_list("username", "pk")}
+        return {
+            name: pk
+            for each in parts
+            for name, pk in User.objects.filter(username__in=each).values_list("username", "pk")
+        }
 
     def unknown_organizations(self, record: ImportedUser) -> list[str]:
-        return [f"organizations: there is no organization {pk}" for pk in record.organizations if pk not in self.known_organizations]
+        return [
+            f"organizations: there is no organization {pk}"
+            for pk in record.organizations
+            if pk not in self.known_organizations
+        ]
 
     def check_keys(self) -> None:
         """Prepare the keys that are not there yet; refuse one that stands for another user."""
         keyed = {record.id: ApiKey.digest_of(record.apiKey) for record in self.users if record.apiKey}
         parts = sliced(keyed.values())
-        owners = {digest: pk for each in parts for digest, pk in ApiKey.objects.filter(digest__in=each).values_list("digest", "user_id")}
+        owners = {
+            digest: pk
+            for each in parts
+            for digest, pk in ApiKey.objects.filter(digest__in=each).values_list("digest", "user_id")
+        }
         twice = Counter(keyed.values())
         for pk, digest in keyed.items():
             if owners.get(digest, pk) != pk or twice[digest] > 1:
@@ -222,30 +263,66 @@ class Import(ImportRun):
     def check_work_items(self, kind: ItemType, section: Section[ImportedWorkItem]) -> None:
         manager = kind.model._default_manager
         stored = lock_organizations({kind.word: section.records})[kind.word]
-        moving = {pk for pk, organization in stored.items() if organization != section.records[pk].organizationId}
-        staying = {pk for each in sliced(moving) for pk in manager.filter(pk__in=each).linked().values_list("pk", flat=True)}
+        moving = {
+            pk for pk, organization in stored.items() if organization != section.records[pk].organizationId
+        }
+        staying = {
+            pk
+            for each in sliced(moving)
+            for pk in manager.filter(pk__in=each).linked().values_list("pk", flat=True)
+        }
         for record in section:
             if record.organizationId not in self.known_organizations:
-                self.note([section.fault(record.id, f"organizationId: there is no organization {record.organizationId}")])
+                self.note(
+                    [
+                        section.fault(
+                            record.id, f"organizationId: there is no organization {record.organizationId}"
+                        )
+                    ]
+                )
             if record.id in staying:
-                self.note([section.fault(record.id, f"organizationId: it has links here and stays in organization {stored[record.id]}")])
+                self.note(
+                    [
+                        section.fault(
+                            record.id,
+                            f"organizationId: it has links here and stays in organization {stored[record.id]}",
+                        )
+                    ]
+                )
             unknown = [(name, pk) for name, pk in users_of(record) if pk not in self.known_users]
             self.note(section.fault(record.id, f"{name}: there is no user {pk}") for name, pk in unknown)
 
     def check_links(self) -> None:
         """Compare the organisations of each link's ends, in the file or stored; drop links that the file has twice."""
-        ends = {kind: {pk for link in self.links if (pk := getattr(link, kind.key)) is not None} for kind in ITEM_TYPES}
+        ends = {
+            kind: {pk for link in self.links if (pk := getattr(link, kind.key)) is not None}
+            for kind in ITEM_TYPES
+        }
         places = lock_organizations({kind.word: pks for kind, pks in ends.items()})
         for kind, section in self.work_items.items():
             places[kind.word] |= {record.id: record.organizationId for record in section}
-        taken = {link.pk: link.ends() for each in sliced(self.links.records) for link in Link.objects.filter(pk__in=each)}
+        taken = {
+            link.pk: link.ends()
+            for each in sliced(self.links.records)
+            for link in Link.objects.filter(pk__in=each)
+        }
         for record in self.links:
-            joined = {kind: getattr(record, kind.key) for kind in ITEM_TYPES if getattr(record, kind.key) is not None}
-            missing = [f"{kind.key}: there is no {kind.word} {pk}" for kind, pk in joined.items() if pk not in places[kind.word]]
+            joined = {
+                kind: getattr(record, kind.key)
+                for kind in ITEM_TYPES
+                if getattr(record, kind.key) is not None
+            }
+            missing = [
+                f"{kind.key}: there is no {kind.word} {pk}"
+                for kind, pk in joined.items()
+                if pk not in places[kind.word]
+            ]
             if taken.get(record.id, ends_of(record)) != ends_of(record):
                 missing.append("id: here, the link of this id joins other records")
             elif not missing and len({places[kind.word][pk] for kind, pk in joined.items()}) > 1:
-                missing.append(f"{', '.join(kind.key for kind in joined)}: the two belong to different organizations")
+                missing.append(
+                    f"{', '.join(kind.key for kind in joined)}: the two belong to different organizations"
+                )
             self.note(self.links.fault(record.id, text) for text in missing)
         self.new_links = [record for record in self.links if record.id not in taken]
 
@@ -311,8 +388,12 @@ class Import(ImportRun):
         ]
         Link.objects.add(rows)
         ids = [row.pk for row in rows]
-        created = sorted(pk for each in sliced(ids) for pk in Link.objects.filter(pk__in=each).values_list("pk", flat=True))
+        created = sorted(
+            pk for each in sliced(ids) for pk in Link.objects.filter(pk__in=each).values_list("pk", flat=True)
+        )
         self.record_new(Link, created)
         self.tell("connections", created=len(created), kept=len(self.links.records) - len(self.new_links))
         if there := len(rows) - len(created):
-            self.summary.append(f"connections: {there} left out, as the two records are linked already, under another id.")
+            self.summary.append(
+                f"connections: {there} left out, as the two records are linked already, under another id."
+            )

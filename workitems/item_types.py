@@ -4,9 +4,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from core.api.rows import RowSerializer
-from workitems.import_schema import ImportedBacklog, ImportedBug, ImportedInitiative, ImportedItem, ImportedWorkItem
+from workitems.import_schema import (
+    ImportedBacklog,
+    ImportedBug,
+    ImportedInitiative,
+    ImportedItem,
+    ImportedWorkItem,
+)
 from workitems.models import Backlog, Bug, Initiative, Item, WorkItem
-from workitems.serializers import BacklogSerializer, BugSerializer, InitiativeSerializer, ItemSerializer, LinkSerializer
+from workitems.serializers import (
+    BacklogSerializer,
+    BugSerializer,
+    InitiativeSerializer,
+    ItemSerializer,
+    LinkSerializer,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,9 @@ class ItemType:
     def linked(self) -> type[RowSerializer]:
         """Reads links with the full record of this kind that each leads to, if it leads to one: one query for both."""
         fields = {"info": self.serializer(source=self.word, allow_null=True)}
-        linked: type[RowSerializer] = type(f"Linked{self.model.__name__}Serializer", (LinkSerializer,), fields)
+        linked: type[RowSerializer] = type(
+            f"Linked{self.model.__name__}Serializer", (LinkSerializer,), fields
+        )
         return linked
 
 
@@ -52,4 +66,6 @@ WORDS = {word: kind for kind in ITEM_TYPES for word in (kind.word, kind.plural)}
 
 def find_item_type(word: str) -> ItemType | None:
     """Return the kind that `word` names, in the singular or plural and in any letter case."""
-    return WORDS.get(word.lower()) if word.isascii() else None  # other letters have these for their small ones
+    return (
+        WORDS.get(word.lower()) if word.isascii() else None
+    )  # other letters have these for their small ones

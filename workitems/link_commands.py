@@ -103,14 +103,18 @@ class LinkChange:
         self.refuse_own_kind(owner)
         for kind in ITEM_TYPES:
             found = places[kind.word] if kind.word in others else {}
-            if ids[kind.word] is None or sum(place == organization for place in found.values()) < len(self.lists[kind.word]):
+            if ids[kind.word] is None or sum(place == organization for place in found.values()) < len(
+                self.lists[kind.word]
+            ):
                 raise NotFound(f"not found {kind.plural}.")
         self.write(owner.word, pk, others)
         Organization.objects.filter(pk=organization).keep()
 
     def refuse_own_kind(self, owner: ItemType) -> None:
         if self.lists[owner.word]:
-            raise ParseError(f'A link joins two different kinds: "{owner.plural}" must be empty for a {owner.word}.')
+            raise ParseError(
+                f'A link joins two different kinds: "{owner.plural}" must be empty for a {owner.word}.'
+            )
 
     def write(self, end: str, pk: int, others: dict[str, list[int]]) -> None:
         links = Link.objects.of(end, pk)

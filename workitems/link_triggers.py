@@ -44,7 +44,11 @@ def replace_foreign_key(schema_editor: BaseDatabaseSchemaEditor, column: str, ru
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(cursor, LINKS)
-    name = next(name for name, each in constraints.items() if each["foreign_key"] and each["columns"] == [column])
+    name = next(
+        name for name, each in constraints.items() if each["foreign_key"] and each["columns"] == [column]
+    )
     quoted = schema_editor.quote_name(name)
     schema_editor.execute(f"ALTER TABLE {LINKS} DROP CONSTRAINT {quoted}")
-    schema_editor.execute(FOREIGN_KEY.format(links=LINKS, name=quoted, column=column, table=TABLES[column], rule=rule))
+    schema_editor.execute(
+        FOREIGN_KEY.format(links=LINKS, name=quoted, column=column, table=TABLES[column], rule=rule)
+    )

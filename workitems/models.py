@@ -75,12 +75,16 @@ class WorkItemQuerySet(models.QuerySet[Any]):
 
     def linked(self) -> Self:
         """Return the records that have a link."""
-        return self.filter(models.Exists(Link.objects.filter(**{self.model._meta.model_name: models.OuterRef("pk")})))
+        return self.filter(
+            models.Exists(Link.objects.filter(**{self.model._meta.model_name: models.OuterRef("pk")}))
+        )
 
     def places(self, pks: Iterable[int]) -> dict[int, int]:
         """Lock those of `pks` that are there, in the order of their ids; return the organisation of each."""
         rows = self.order_by("pk").select_for_update(no_key=True).values_list("pk", "organization_id")
-        return {pk: organization for each in sliced(sorted(pks)) for pk, organization in rows.filter(pk__in=each)}
+        return {
+            pk: organization for each in sliced(sorted(pks)) for pk, organization in rows.filter(pk__in=each)
+        }
 
     def organizations(self) -> ExampleQuerySet[Organization]:
         """Return the organisations of these records."""
@@ -120,7 +124,9 @@ class WorkItemQuerySet(models.QuerySet[Any]):
         """Lock what is stored of `rows`. Raises `ValidationError` if one has links and would change its organisation."""
         every = self.model._default_manager.using(self.db)
         stored = every.places(row.pk for row in rows)
-        every.refuse_linked(row.pk for row in rows if stored.get(row.pk, row.organization_id) != row.organization_id)
+        every.refuse_linked(
+            row.pk for row in rows if stored.get(row.pk, row.organization_id) != row.organization_id
+        )
 
     def refuse_linked(self, moving: Iterable[int]) -> None:
         """Raises `ValidationError` if one of the records has a link; they are locked, so that none is added meanwhile."""
@@ -136,7 +142,9 @@ def sliced(keys: Iterable[T]) -> Iterator[list[T]]:
 
 
 def user_field(related_name: str) -> Any:
-    return models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name=related_name)
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name=related_name
+    )
 
 
 class WorkItem(models.Model):
@@ -248,7 +256,9 @@ PAIRS = tuple(combinations(ENDS, 2))
 OrganizationIds = dict[str, dict[int, int]]
 
 
-def lock_organizations(ends: Mapping[str, Iterable[int]], user: User | None = None, using: str = "default") -> OrganizationIds:
+def lock_organizations(
+    ends: Mapping[str, Iterable[int]], user: User | None = None, using: str = "default"
+) -> OrganizationIds:
     """Lock records, given as ids by kind; return the organisation of each that is there and that `user` may see.
 
     One query a kind, always in the same order.
@@ -295,7 +305,9 @@ class LinkQuerySet(models.QuerySet["Link"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         with transaction.atomic(using=self.db):
             for model in WORK_ITEMS:
-                WorkItemQuerySet(model, using=self.db).filter(links__in=self.order_by()).organizations().keep()
+                WorkItemQuerySet(model, using=self.db).filter(
+                    links__in=self.order_by()
+                ).organizations().keep()
             return super().delete()
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's
@@ -336,7 +348,9 @@ def pair_only(first: str, second: str) -> Q:
 
 def end_field(to: str) -> Any:
     # The database deletes links with their ends, in one statement, whoever deletes (0002). Their index is below.
-    return models.ForeignKey(to, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="links", db_index=False)
+    return models.ForeignKey(
+        to, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="links", db_index=False
+    )
 
 
 class Link(models.Model):
@@ -371,7 +385,12 @@ class Link(models.Model):
         ]
         indexes = [
             # The links of a record by id, as the API lists them; also what goes with a record that is deleted.
-            *(models.Index(name=f"links_of_{end}", fields=[end, "id"], condition=Q(**{f"{end}__isnull": False})) for end in ENDS),
+            *(
+                models.Index(
+                    name=f"links_of_{end}", fields=[end, "id"], condition=Q(**{f"{end}__isnull": False})
+                )
+                for end in ENDS
+            ),
         ]
 
     def __str__(self) -> str:
@@ -388,7 +407,9 @@ class Link(models.Model):
         if None in organizations:
             raise ValidationError("One of the two records does not exist.")
         if len(set(organizations)) > 1:
-            raise ValidationError("The two records belong to different organisations; a link never crosses organisations.")
+            raise ValidationError(
+                "The two records belong to different organisations; a link never crosses organisations."
+            )
 
     @transaction.atomic
     def clean(self) -> None:

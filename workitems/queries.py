@@ -17,8 +17,12 @@ RECORD, USER = -1, -2
 def read_links(user: User, owner: ItemType, wanted: ItemType, pk: int) -> tuple[list[RowDict], list[RowDict]]:
     """Return the links of a record that `user` may see, by id, and the records of one kind that they lead to, by id."""
     if wanted is owner:
-        connections = LinkSerializer.records(run(select_links(owner, LinkSerializer, user.is_superuser), user, pk))
-        return connections, wanted.serializer.records(run(select_record(wanted), user, pk)) if connections else []
+        connections = LinkSerializer.records(
+            run(select_links(owner, LinkSerializer, user.is_superuser), user, pk)
+        )
+        return connections, wanted.serializer.records(
+            run(select_record(wanted), user, pk)
+        ) if connections else []
     rows = run(select_links(owner, wanted.linked, user.is_superuser), user, pk)
     connections = wanted.linked.records(rows)
     records = [record for each in connections if (record := each.pop("info"))]

@@ -91,17 +91,25 @@ class WorkItemSchema(RegistrySchema):
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         bodies = super()._get_response_bodies(*args, **kwargs)
         # A path whose words have other signs than letters is no path of these calls.
-        unknown_path = self._get_response_for_code(ErrorSerializer, "404")["content"]["application/json"]["schema"]
+        unknown_path = self._get_response_for_code(ErrorSerializer, "404")["content"]["application/json"][
+            "schema"
+        ]
         answer = bodies["404"]["content"]["application/json"]
         answer["schema"] = {"anyOf": [answer["schema"], unknown_path]}
         return bodies
 
     @property
     def errors(self) -> dict[str, str]:
-        return {status: text for status, text in ERRORS.items() if self.method == "POST" or status not in ("400", "413")}
+        return {
+            status: text
+            for status, text in ERRORS.items()
+            if self.method == "POST" or status not in ("400", "413")
+        }
 
 
-@extend_schema_field({"anyOf": [{"type": "integer", "format": "int64"}, {"type": "string", "pattern": "^[0-9]+$"}]})
+@extend_schema_field(
+    {"anyOf": [{"type": "integer", "format": "int64"}, {"type": "string", "pattern": "^[0-9]+$"}]}
+)
 class IdField(serializers.Field[Any, Any, Any, Any]):
     """An id, as a number or as a text of digits."""
 
@@ -127,7 +135,10 @@ class ChangeAnswerSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field(
     PolymorphicProxySerializer(
-        component_name="WorkItem", serializers=[kind.serializer for kind in ITEM_TYPES], resource_type_field_name=None, many=True
+        component_name="WorkItem",
+        serializers=[kind.serializer for kind in ITEM_TYPES],
+        resource_type_field_name=None,
+        many=True,
     )
 )
 class WorkItemsField(serializers.Field[Any, Any, Any, Any]):
@@ -141,7 +152,9 @@ class ShowAnswerSerializer(serializers.Serializer[Any]):
 
 
 def word(name: str, meaning: str) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.PATH, enum=list(WORDS), description=f"{meaning} In any letter case.")
+    return OpenApiParameter(
+        name, str, OpenApiParameter.PATH, enum=list(WORDS), description=f"{meaning} In any letter case."
+    )
 
 
 OWNER = word("owner", "The kind of the record.")
@@ -169,7 +182,9 @@ describe_show = extend_schema(
     description=SHOW,
     parameters=[OWNER, INFO, ID],
     responses={200: ShowAnswerSerializer},
-    examples=[OpenApiExample("The links of a bug, with its items", ANSWER, response_only=True, status_codes=["200"])],
+    examples=[
+        OpenApiExample("The links of a bug, with its items", ANSWER, response_only=True, status_codes=["200"])
+    ],
 )
 
 

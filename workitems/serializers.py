@@ -20,7 +20,9 @@ class InstantText(Func):
     output_field = TextField()
 
     def as_postgresql(self, compiler: SQLCompiler, connection: Any, **context: Any) -> tuple[str, Any]:
-        return super().as_sql(compiler, connection, template="(%(expressions)s AT TIME ZONE 'UTC')", **context)
+        return super().as_sql(
+            compiler, connection, template="(%(expressions)s AT TIME ZONE 'UTC')", **context
+        )
 
     def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> tuple[str, Any]:
         # Django stores `YYYY-MM-DD HH:MM:SS`, with six decimals unless they are zero.

@@ -37,7 +37,9 @@ class AuditAdmin(ReadOnlyAdmin[LogEntry], LogEntryAdminMixin):
     ordering = ("-id",)
     readonly_fields = ("when", "who", "remote_addr", "action", "kind", "record", "request_id", "msg")
     fieldsets = ((None, {"fields": readonly_fields}),)
-    empty_hint = "Every change of a connection, an app, an integration, a user or a credential is listed here."
+    empty_hint = (
+        "Every change of a connection, an app, an integration, a user or a credential is listed here."
+    )
 
     @admin.display(description="When (UTC)")
     def when(self, entry: LogEntry) -> str:

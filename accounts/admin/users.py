@@ -35,7 +35,9 @@ class UserAdmin(RegistryAdmin[User], DjangoUserAdmin[User]):
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("Known", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"fields": ("username", "type", "role", "usable_password", "password1", "password2")}),)
+    add_fieldsets = (
+        (None, {"fields": ("username", "type", "role", "usable_password", "password1", "password2")}),
+    )
     empty_hint = "People log in here; applications call the API."
 
     @display(description="Role", label={"Manager": "info", "Operator": "warning", "Reader": "success"})
@@ -58,7 +60,9 @@ class UserAdmin(RegistryAdmin[User], DjangoUserAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Keep users who have credentials or made changes, which stay on record; they are set inactive instead."""
         allowed: bool = super().has_delete_permission(request, obj) and bool(request.user.is_superuser)
-        return allowed and (obj is None or not (obj.has_credentials() or LogEntry.objects.filter(actor=obj).exists()))
+        return allowed and (
+            obj is None or not (obj.has_credentials() or LogEntry.objects.filter(actor=obj).exists())
+        )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         role = form.cleaned_data.get("role", Role.NONE)
@@ -102,30 +106,48 @@ class CredentialAdmin(RegistryAdmin[Credential]):
     def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
         return False  # a revoked credential stays on record
 
-    def get_form(self, request: HttpRequest, obj: Credential | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Credential | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         return super().get_form(request, obj, change, **{**kwargs, "help_texts": {} if obj else HELP})
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
         in_use = self.model.objects.filter(pk=object_id, revoked_at=None).exists()
         return super().get_actions_submit_line(request, object_id) if in_use else []
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None) -> Any:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
         """Offer one button to make a credential, and none to save one that is there."""
-        buttons = {"show_save": not object_id, "show_save_and_continue": False, "show_save_and_add_another": False}
-        return super().changeform_view(request, object_id, form_url, {**buttons, "show_close": True, **(extra_context or {})})
+        buttons = {
+            "show_save": not object_id,
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+        }
+        return super().changeform_view(
+            request, object_id, form_url, {**buttons, "show_close": True, **(extra_context or {})}
+        )
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         if not change:
             # Kept on the request only: a message or the session would store it.
             request.issued = obj.mint()  # type: ignore[attr-defined]  # an attribute of ours
             obj.save()
-        elif any(action.action_name in request.POST for action in self.get_actions_submit_line(request, obj.pk)):
+        elif any(
+            action.action_name in request.POST for action in self.get_actions_submit_line(request, obj.pk)
+        ):
             self.revoke(request, obj)
 
     def response_change(self, request: HttpRequest, obj: Credential) -> HttpResponse:
         return self.response_post_save_change(request, obj)  # what was done is said already
 
-    def response_add(self, request: HttpRequest, obj: Credential, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: Credential, post_url_continue: str | None = None
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"{obj} for {obj.user}",

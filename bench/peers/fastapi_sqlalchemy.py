@@ -11,7 +11,9 @@ from sqlalchemy import BigInteger, DateTime, ForeignKey, func, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, joinedload, mapped_column, relationship
 
-engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=4)
+engine = create_async_engine(
+    os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=4
+)
 Session = async_sessionmaker(engine, expire_on_commit=False)
 
 
@@ -68,7 +70,10 @@ class Connection(Base):
 
 
 Connection.integration_count = column_property(
-    select(func.count(Integration.id)).where(Integration.connection_id == Connection.id).correlate_except(Integration).scalar_subquery()
+    select(func.count(Integration.id))
+    .where(Integration.connection_id == Connection.id)
+    .correlate_except(Integration)
+    .scalar_subquery()
 )
 
 
@@ -114,7 +119,11 @@ class ConnectionAnswer(Answer):
 
 async def user(request: Request):
     try:
-        return jwt.decode(request.headers["authorization"].removeprefix("Bearer "), os.environ["JWT_KEY"], algorithms=["HS256"])
+        return jwt.decode(
+            request.headers["authorization"].removeprefix("Bearer "),
+            os.environ["JWT_KEY"],
+            algorithms=["HS256"],
+        )
     except (KeyError, jwt.InvalidTokenError) as error:
         raise HTTPException(401) from error
 

@@ -34,7 +34,18 @@ NAMES = (
     "integrationCount",
     "lastCheck",
 )
-LOG_NAMES = ("id", "creationDate", "status", "description", "error", "appId", "integrationId", "workflowId", "taskId", "time")
+LOG_NAMES = (
+    "id",
+    "creationDate",
+    "status",
+    "description",
+    "error",
+    "appId",
+    "integrationId",
+    "workflowId",
+    "taskId",
+    "time",
+)
 db = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=0)
 
 

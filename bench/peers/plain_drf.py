@@ -27,7 +27,9 @@ settings.configure(
         }
     },
     REST_FRAMEWORK={
-        "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"],
+        "DEFAULT_AUTHENTICATION_CLASSES": [
+            "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"
+        ],
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
         "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%f",
@@ -98,7 +100,18 @@ class LogSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Log
-        fields = ["id", "creationDate", "status", "description", "error", "appId", "integrationId", "workflowId", "taskId", "time"]
+        fields = [
+            "id",
+            "creationDate",
+            "status",
+            "description",
+            "error",
+            "appId",
+            "integrationId",
+            "workflowId",
+            "taskId",
+            "time",
+        ]
 
 
 class ConnectionSerializer(serializers.ModelSerializer):
@@ -153,12 +166,19 @@ class Pages(LimitOffsetPagination):
         return Response(data)
 
 
-COUNT = Integration.objects.filter(connection_id=models.OuterRef("pk")).values("connection_id").annotate(n=models.Count("pk")).values("n")
+COUNT = (
+    Integration.objects.filter(connection_id=models.OuterRef("pk"))
+    .values("connection_id")
+    .annotate(n=models.Count("pk"))
+    .values("n")
+)
 
 
 class Connections(viewsets.ReadOnlyModelViewSet):
     queryset = (
-        Connection.objects.select_related("latest_log").annotate(integration_count=Coalesce(models.Subquery(COUNT), 0)).order_by("id")
+        Connection.objects.select_related("latest_log")
+        .annotate(integration_count=Coalesce(models.Subquery(COUNT), 0))
+        .order_by("id")
     )
     serializer_class = ConnectionSerializer
     pagination_class = Pages

@@ -32,7 +32,9 @@ class Keyring:
     def encrypt(self, text: str, associated_data: str) -> str:
         """Return `text` encrypted with the first key and bound to `associated_data`."""
         nonce = os.urandom(NONCE_BYTES)
-        ciphertext = nonce + self.ciphers[self.current].encrypt(nonce, text.encode(), associated_data.encode())
+        ciphertext = nonce + self.ciphers[self.current].encrypt(
+            nonce, text.encode(), associated_data.encode()
+        )
         return self.prefix + base64.urlsafe_b64encode(ciphertext).decode()
 
     def decrypt(self, ciphertext: str, associated_data: str) -> str:
@@ -45,7 +47,9 @@ class Keyring:
         except KeyError:
             raise DecryptionError(f"The key {key} is not among CONNECTION_SECRET_KEYS.") from None
         except (InvalidTag, ValueError):
-            raise DecryptionError("The stored secret was altered, or was sealed for another row or field.") from None
+            raise DecryptionError(
+                "The stored secret was altered, or was sealed for another row or field."
+            ) from None
 
 
 def key_id(key: str) -> str:

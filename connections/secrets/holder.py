@@ -25,9 +25,7 @@ PLACEHOLDER = frozenset("*•●·")
 # What a paste brings along at both ends: blanks, line ends, and characters that show nothing.
 PASTED = f"{whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
-MOVE_REFUSED = (
-    "This sends stored secrets to another place, or without a verified certificate. Enter or clear each of them in the same save: {labels}."
-)
+MOVE_REFUSED = "This sends stored secrets to another place, or without a verified certificate. Enter or clear each of them in the same save: {labels}."
 
 
 def is_placeholder(text: str) -> bool:
@@ -61,12 +59,18 @@ def clean_headers(text: str) -> str:
 
 
 # What is left of a text that was pasted. A password may have blanks of its own, and stays as it is.
-CLEANED: dict[str, Callable[[str], str]] = {"token": clean_token, "private_key": clean_key, "private_headers": clean_headers}
+CLEANED: dict[str, Callable[[str], str]] = {
+    "token": clean_token,
+    "private_key": clean_key,
+    "private_headers": clean_headers,
+}
 
 
 def secret_is_consistent(secret: str) -> models.CheckConstraint:
     """A stored secret exists and has its date; one that is expected or absent has neither text nor date."""
-    stored = ~Q((f"{secret}_sealed", "")) & Q((f"{secret}_exists", True), (f"{secret}_stored_at__isnull", False))
+    stored = ~Q((f"{secret}_sealed", "")) & Q(
+        (f"{secret}_exists", True), (f"{secret}_stored_at__isnull", False)
+    )
     absent = Q((f"{secret}_sealed", ""), (f"{secret}_stored_at", None))
     return models.CheckConstraint(name=f"connection_{secret}_is_whole", condition=absent | stored)
 
@@ -102,7 +106,9 @@ class SecretHolder(models.Model):
         """Return everything that secrets are entrusted to."""
         raise NotImplementedError
 
-    def refuse_redirected_secrets(self, using: str = DEFAULT_DB_ALIAS, update_fields: Collection[str] | None = None) -> None:
+    def refuse_redirected_secrets(
+        self, using: str = DEFAULT_DB_ALIAS, update_fields: Collection[str] | None = None
+    ) -> None:
         """Refuse to send a stored secret elsewhere, unless it is entered or cleared along with that. Raises `ValidationError`.
 
         Otherwise an editor who may not read a password could have it sent to a host of their own.
@@ -110,7 +116,12 @@ class SecretHolder(models.Model):
         Holds what a save will write against the row as it stands, and locks it until the transaction ends: the record may
         have been read in part, or not at all, or before another writer stored a secret. A copy has the row's `uid`.
         """
-        rows = type(self)._default_manager.using(using).select_for_update().filter(Q(pk=self.pk) | Q(uid=self.uid))
+        rows = (
+            type(self)
+            ._default_manager.using(using)
+            .select_for_update()
+            .filter(Q(pk=self.pk) | Q(uid=self.uid))
+        )
         for row in rows:
             self.written_onto(row, update_fields).refuse_redirection_from(row)
 
@@ -136,7 +147,9 @@ class SecretHolder(models.Model):
         Another ciphertext text alone is none that was entered: new keys seal the same secret anew.
         """
         ciphertext = getattr(self, f"{secret}_sealed")
-        replaced = ciphertext != getattr(before, f"{secret}_sealed") and self.entered.get(secret) == ciphertext
+        replaced = (
+            ciphertext != getattr(before, f"{secret}_sealed") and self.entered.get(secret) == ciphertext
+        )
         return before.has_stored(secret) and not replaced
 
     def is_redirected(self, before: Self) -> bool:
@@ -155,7 +168,9 @@ class SecretHolder(models.Model):
         redact_values(secret, text)
         if any(is_placeholder(value) for value in values_of(secret, text)):
             raise ValidationError("This is a placeholder, not a secret.", code="placeholder")
-        self.put_secret(secret, keyring().encrypt(text, self.associated_data(secret)) if text else "", exists=bool(text))
+        self.put_secret(
+            secret, keyring().encrypt(text, self.associated_data(secret)) if text else "", exists=bool(text)
+        )
 
     def clear_secret(self, secret: str) -> None:
         self.put_secret(secret, "", exists=False)

@@ -27,7 +27,9 @@ class KeyProof(models.Model):
     @classmethod
     def renew(cls) -> None:
         """Seal the proof with the first key."""
-        cls.objects.update_or_create(pk=1, defaults={"sealed": keyring().encrypt(cls.TEXT, cls.ASSOCIATED_DATA)})
+        cls.objects.update_or_create(
+            pk=1, defaults={"sealed": keyring().encrypt(cls.TEXT, cls.ASSOCIATED_DATA)}
+        )
 
     @classmethod
     def verify(cls) -> None:

@@ -30,7 +30,9 @@ def rotate() -> Iterator[Progress]:
     progress = Progress()
     for secret in SECRETS:
         last = 0
-        while batch := list(Connection.objects.on_old_keys(secret).filter(pk__gt=last).order_by("pk")[:BATCH]):
+        while batch := list(
+            Connection.objects.on_old_keys(secret).filter(pk__gt=last).order_by("pk")[:BATCH]
+        ):
             with transaction.atomic():
                 for connection in batch:
                     reencrypt(connection, secret, progress)

@@ -54,7 +54,9 @@ class Arguments:
     `check` then names every fault at once.
     """
 
-    def __init__(self, pairs: Iterable[Argument], *, strict: bool = False, ignores_body: bool = False) -> None:
+    def __init__(
+        self, pairs: Iterable[Argument], *, strict: bool = False, ignores_body: bool = False
+    ) -> None:
         self.pairs = list(pairs)
         self.named: dict[str, list[Argument]] = {}
         for pair in self.pairs:
@@ -74,7 +76,9 @@ class Arguments:
         body = [pair for pair in read or () if pair.name not in named]
         if len(query) + len(body) > MAX_ARGUMENTS:
             raise ParseError(f"More than {MAX_ARGUMENTS} arguments.")
-        return cls(query + body, strict=bool(STRICT.search(preference)), ignores_body=bool(content) and read is None)
+        return cls(
+            query + body, strict=bool(STRICT.search(preference)), ignores_body=bool(content) and read is None
+        )
 
     def take(self, name: str) -> list[Argument]:
         """Return every argument called `name`, in any letter case, and count the name as understood."""
@@ -105,7 +109,9 @@ class Arguments:
         if self.strict and self.ignores_body:
             self.faults["body"] = {"body": f"Is not read: it is no JSON object of at most {MAX_BODY} bytes."}
         if self.faults:
-            raise Unprocessable([{name: {"message": text} for name, text in fault.items()} for fault in self.faults.values()])
+            raise Unprocessable(
+                [{name: {"message": text} for name, text in fault.items()} for fault in self.faults.values()]
+            )
 
     def check_unknown(self, pair: Argument) -> None:
         """Refuse a name that begins with a known one; any other only if the client asked for strict handling."""
@@ -156,11 +162,19 @@ def body_pairs(body: dict[str, Any]) -> Iterator[Argument]:
     for name, value in body.items():
         members = value if isinstance(value, list) else [value]
         if any(isinstance(member, dict | list) for member in members):
-            faults.append({well_formed(name): {"message": "Takes a plain value or a list of plain values, not a nested one."}})
+            faults.append(
+                {
+                    well_formed(name): {
+                        "message": "Takes a plain value or a list of plain values, not a nested one."
+                    }
+                }
+            )
             continue
         texts = [json_text(member) for member in members]
         if any(text != well_formed(text) for text in [name, *texts]):
-            faults.append({well_formed(name): {"message": "Has half a surrogate pair, which is no character."}})
+            faults.append(
+                {well_formed(name): {"message": "Has half a surrogate pair, which is no character."}}
+            )
             continue
         yield from (argument(name, text) for text in texts)
     if faults:
@@ -182,5 +196,8 @@ def no_json(constant: str) -> None:
 
 def header_list(names: list[str]) -> str:
     """Return names for a header: percent-encoded, at most 20 of 40 characters, then `...`."""
-    shown = [quote(name[:40], safe="[]", errors="replace") + ("..." if len(name) > 40 else "") for name in names[:20]]
+    shown = [
+        quote(name[:40], safe="[]", errors="replace") + ("..." if len(name) > 40 else "")
+        for name in names[:20]
+    ]
     return ", ".join(shown + ["..."] * (len(names) > 20))

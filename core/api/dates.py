@@ -50,7 +50,16 @@ def parse_form(text: str) -> datetime:
     *parts, fraction, offset = match.groups()
     year, month, day, hour, minute, second = (int(part or 0) for part in parts)
     zone = timezone(parse_offset(offset))
-    moment = datetime(year, month, day or (1 if parts[2] is None else 0), hour, minute, second, int((fraction or "").ljust(6, "0")), zone)
+    moment = datetime(
+        year,
+        month,
+        day or (1 if parts[2] is None else 0),
+        hour,
+        minute,
+        second,
+        int((fraction or "").ljust(6, "0")),
+        zone,
+    )
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:

@@ -65,5 +65,7 @@ class DescriptionView(APIView):
         return HttpResponse(content, content_type=found.media_type, headers=headers)
 
     def choose_format(self, request: Request) -> str:
-        asked = request.query_params.get("format") or ("json" if "json" in request.headers.get("Accept", "") else "")
+        asked = request.query_params.get("format") or (
+            "json" if "json" in request.headers.get("Accept", "") else ""
+        )
         return asked if asked in RENDERERS else "yaml"

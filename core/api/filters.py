@@ -32,7 +32,9 @@ SEARCH = ("like", "notlike")
 class Repeated(forms.Widget):
     """Hands a field every argument of its name."""
 
-    def value_from_datadict(self, data: Mapping[str, Any], files: MultiValueDict[str, Any], name: str) -> list[Argument]:
+    def value_from_datadict(
+        self, data: Mapping[str, Any], files: MultiValueDict[str, Any], name: str
+    ) -> list[Argument]:
         assert isinstance(data, Arguments)
         return data.take(name)
 
@@ -90,7 +92,9 @@ class OperatorFilter(django_filters.Filter):
         operator, operand = (match[1].lower(), match[2]) if match else ("", value)
         if match and operator not in self.operators:
             listed = ", ".join(f"[{name}]" for name in self.operators)
-            raise ValueError(f"Takes the operators {listed}; put [eq] before a value that begins with a bracket.")
+            raise ValueError(
+                f"Takes the operators {listed}; put [eq] before a value that begins with a bracket."
+            )
         return operator, operand
 
     def comparison(self, operator: str, operand: str) -> tuple[str, Any]:
@@ -165,7 +169,16 @@ class MomentFilter(OperatorFilter):
 
 
 class BooleanFilter(OperatorFilter):
-    words: ClassVar = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    words: ClassVar = {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "on": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "off": False,
+    }
     accepted = f"Takes one of {', '.join(words)}"
     example = "true"
 
@@ -197,7 +210,11 @@ class OperatorFilterSet(django_filters.FilterSet):
 
     @classmethod
     def get_filters(cls) -> dict[str, django_filters.Filter]:
-        derived = {column.name: filter_for(column) for column in cls.serializer_class.scalars()} if cls.serializer_class else {}
+        derived = (
+            {column.name: filter_for(column) for column in cls.serializer_class.scalars()}
+            if cls.serializer_class
+            else {}
+        )
         return derived | dict(cls.declared_filters)
 
 
@@ -209,7 +226,11 @@ class OperatorFilterBackend(DjangoFilterBackend):
         arguments: Arguments = view.arguments
         asked = [name for name in filterset_class.base_filters if arguments.take(name)]
         # A FilterSet copies its filters and builds a form: not for a call that filters nothing.
-        return self.narrow(filterset_class(arguments, queryset, request=request), arguments) if asked else queryset
+        return (
+            self.narrow(filterset_class(arguments, queryset, request=request), arguments)
+            if asked
+            else queryset
+        )
 
     def narrow(self, filterset: django_filters.FilterSet, arguments: Arguments) -> QuerySet[Any]:
         for errors in filterset.form.errors.as_data().values():

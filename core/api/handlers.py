@@ -53,7 +53,10 @@ def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:
 def describe_fields(data: Any) -> tuple[str, list[Fault]]:
     """Turn DRF's `{field: [sentences]}` into the message and one object per field."""
     fields = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
-    sentences = {name: " ".join(map(str, texts)) if isinstance(texts, list) else str(texts) for name, texts in fields.items()}
+    sentences = {
+        name: " ".join(map(str, texts)) if isinstance(texts, list) else str(texts)
+        for name, texts in fields.items()
+    }
     general = sentences.pop(api_settings.NON_FIELD_ERRORS_KEY, None)
     fault = Unprocessable([{name: {"message": text}} for name, text in sentences.items()])
     return general or str(fault.detail), fault.faults

@@ -39,7 +39,9 @@ class BoundedJSONParser(JSONParser):
     Where no account is needed, as at a login, the bound is `MAX_ANONYMOUS_BODY`.
     """
 
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         context = parser_context or {}
         if not context["view"].authentication_classes and length_of(context["request"]) > MAX_ANONYMOUS_BODY:
             raise PayloadTooLarge
@@ -56,7 +58,12 @@ class JSONRenderer(BaseRenderer):
     format = "json"
     charset = None
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
         if data is None:
             return b""
         return data if isinstance(data, bytes) else orjson.dumps(data, default=str)
@@ -78,4 +85,6 @@ def etag(*parts: str) -> str:
 def matches_etag(request: Request, tag: str) -> bool:
     """Say whether the client already has the answer that `tag` stands for."""
     not_modified: str = request.META.get("HTTP_IF_NONE_MATCH", "")
-    return not_modified.strip() == "*" or tag.removeprefix("W/") in not_modified  # tags are of one length, and in quotes
+    return (
+        not_modified.strip() == "*" or tag.removeprefix("W/") in not_modified
+    )  # tags are of one length, and in quotes

@@ -26,7 +26,13 @@ MAX_LINK = 8_000
 class ListQuery:
     """The statements of a list call, compiled when they are first needed, and what its headers say."""
 
-    def __init__(self, arguments: Arguments, queryset: QuerySet[Any], bounds: PageBounds, serializer_class: type[RowSerializer]) -> None:
+    def __init__(
+        self,
+        arguments: Arguments,
+        queryset: QuerySet[Any],
+        bounds: PageBounds,
+        serializer_class: type[RowSerializer],
+    ) -> None:
         self.queryset = queryset
         self.bounds = bounds
         self.serializer_class = serializer_class

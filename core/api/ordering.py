@@ -28,7 +28,15 @@ class OrderingBackend(BaseFilterBackend):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         names = ", ".join(f"`{column.name}`" for column in view.serializer_class.scalars())
         text = f"`field`, `field:asc`, `field:desc` or `-field`, several split by commas, such as `-id`; nulls come last. Fields: {names}."
-        return [{"name": "orderby", "in": "query", "required": False, "description": text, "schema": {"type": "string"}}]
+        return [
+            {
+                "name": "orderby",
+                "in": "query",
+                "required": False,
+                "description": text,
+                "schema": {"type": "string"},
+            }
+        ]
 
     def terms(self, arguments: Arguments, columns: dict[str, Column]) -> dict[Column, bool]:
         """Return the columns to sort by and whether each descends; the first mention of a column counts."""
@@ -39,7 +47,9 @@ class OrderingBackend(BaseFilterBackend):
                     terms.setdefault(*read(term, columns))
             except KeyError:
                 names = ", ".join(column.name for column in columns.values())
-                arguments.refuse(pair, f"Takes {names}, each with :asc, :desc or a - before it, split by commas.")
+                arguments.refuse(
+                    pair, f"Takes {names}, each with :asc, :desc or a - before it, split by commas."
+                )
             if len(terms) > MAX_FIELDS:
                 arguments.refuse(pair, f"Takes at most {MAX_FIELDS} fields.")
         return terms

@@ -127,16 +127,34 @@ class Pagination(BasePagination):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         integers = {
-            "limit": (f"Rows on a page, at most {settings.API_MAX_LIMIT}.", {"minimum": 1, "maximum": settings.API_MAX_LIMIT}),
+            "limit": (
+                f"Rows on a page, at most {settings.API_MAX_LIMIT}.",
+                {"minimum": 1, "maximum": settings.API_MAX_LIMIT},
+            ),
             "page": ("Counted from zero, in `limit`s.", {"minimum": 0}),
             "offset": ("Rows to leave out, in place of `page`.", {"minimum": 0}),
         }
         described = [
-            {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "integer", **bounds}}
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": text,
+                "schema": {"type": "integer", **bounds},
+            }
             for name, (text, bounds) in integers.items()
         ]
         text = 'Answer `{"count": n}` instead of rows.'
-        return [*described, {"name": "countOnly", "in": "query", "required": False, "description": text, "schema": {"type": "boolean"}}]
+        return [
+            *described,
+            {
+                "name": "countOnly",
+                "in": "query",
+                "required": False,
+                "description": text,
+                "schema": {"type": "boolean"},
+            },
+        ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return schema  # a bare array

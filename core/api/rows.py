@@ -57,9 +57,13 @@ class RowSerializer(serializers.Serializer[Any]):
     @classmethod
     @cache
     def layout(cls) -> Layout:
-        columns = tuple(Column(name, "__".join(field.source_attrs), field) for name, field in cls().fields.items())
+        columns = tuple(
+            Column(name, "__".join(field.source_attrs), field) for name, field in cls().fields.items()
+        )
         nested = next((column for column in columns if isinstance(column.field, RowSerializer)), None)
-        inner = type(nested.field).layout().columns if nested and isinstance(nested.field, RowSerializer) else ()
+        inner = (
+            type(nested.field).layout().columns if nested and isinstance(nested.field, RowSerializer) else ()
+        )
         return Layout(
             columns,
             tuple(column.name for column in columns),

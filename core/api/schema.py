@@ -24,7 +24,10 @@ class FaultSerializer(serializers.Serializer[Any]):
     examples=[
         OpenApiExample(
             "A bad argument",
-            {"msg": "limit: Takes an integer from 1 to 20000.", "errors": [{"limit": {"message": "Takes an integer from 1 to 20000."}}]},
+            {
+                "msg": "limit: Takes an integer from 1 to 20000.",
+                "errors": [{"limit": {"message": "Takes an integer from 1 to 20000."}}],
+            },
         )
     ]
 )
@@ -54,19 +57,44 @@ POSTING = ("400", "401", "403", "404", "413", "415", "422", "429", "500", "503")
 
 TEXT_RESPONSES = [200, 304, *map(int, ERRORS)]
 EVERY_CALL = [
-    OpenApiParameter("X-Request-ID", str, HEADER, description="Kept if it is sane, and sent back; one is made otherwise."),
+    OpenApiParameter(
+        "X-Request-ID", str, HEADER, description="Kept if it is sane, and sent back; one is made otherwise."
+    ),
     OpenApiParameter("X-Request-ID", str, HEADER, response=TEXT_RESPONSES, description="Leads to the log."),
     OpenApiParameter("Retry-After", int, HEADER, response=[429, 503], description="Seconds."),
 ]
 EVERY_READ = [
-    OpenApiParameter("If-None-Match", str, HEADER, description="The `ETag` of an earlier answer: 304 if it still matches_etag."),
-    OpenApiParameter("Prefer", str, HEADER, description="`handling=strict` refuses unknown arguments.", enum=["handling=strict"]),
-    OpenApiParameter("ETag", str, HEADER, response=[200, 304], description="A weak tag that changes with every shown field."),
-    OpenApiParameter("X-Ignored-Parameters", str, HEADER, response=[200], description="Arguments that nothing knows."),
-    OpenApiParameter("X-Ignored-Body", str, HEADER, response=[200], description="1: a body was sent and not read."),
+    OpenApiParameter(
+        "If-None-Match",
+        str,
+        HEADER,
+        description="The `ETag` of an earlier answer: 304 if it still matches_etag.",
+    ),
+    OpenApiParameter(
+        "Prefer",
+        str,
+        HEADER,
+        description="`handling=strict` refuses unknown arguments.",
+        enum=["handling=strict"],
+    ),
+    OpenApiParameter(
+        "ETag",
+        str,
+        HEADER,
+        response=[200, 304],
+        description="A weak tag that changes with every shown field.",
+    ),
+    OpenApiParameter(
+        "X-Ignored-Parameters", str, HEADER, response=[200], description="Arguments that nothing knows."
+    ),
+    OpenApiParameter(
+        "X-Ignored-Body", str, HEADER, response=[200], description="1: a body was sent and not read."
+    ),
 ]
 ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH, description="The id of the record.")
-LIST_ONLY = [OpenApiParameter("Link", str, HEADER, response=[200], description='The next page: `<…>; rel="next"`.')]
+LIST_ONLY = [
+    OpenApiParameter("Link", str, HEADER, response=[200], description='The next page: `<…>; rel="next"`.')
+]
 
 
 class RegistrySchema(AutoSchema):
@@ -108,7 +136,9 @@ class RegistrySchema(AutoSchema):
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
         if self.reads:
-            bodies["304"] = self._get_response_for_code(None, "304") | {"description": "What the client matches_etag is current."}
+            bodies["304"] = self._get_response_for_code(None, "304") | {
+                "description": "What the client matches_etag is current."
+            }
         if self.reads and self._is_list_view():
             self.offer_count(bodies["200"])
         bodies["200"]["description"] = "Done."
@@ -127,7 +157,9 @@ class OperatorFilterExtension(OpenApiFilterExtension):
     target_class = "core.api.filters.OperatorFilterBackend"
     priority = 1
 
-    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(
+        self, auto_schema: Any, *args: Any, **kwargs: Any
+    ) -> list[dict[str, Any]]:
         filters = auto_schema.view.filterset_class.base_filters
         return [self.describe(name, each) for name, each in filters.items()]
 
@@ -139,7 +171,12 @@ class OperatorFilterExtension(OpenApiFilterExtension):
             "A repeated argument applies every time."
         )
         parameter: dict[str, Any] = build_parameter_type(
-            name=name, schema=schema, location=OpenApiParameter.QUERY, description=text, explode=True, style="form"
+            name=name,
+            schema=schema,
+            location=OpenApiParameter.QUERY,
+            description=text,
+            explode=True,
+            style="form",
         )
         return parameter
 

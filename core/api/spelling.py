@@ -43,7 +43,11 @@ def correct(spelling: str, name: str, *, is_control: bool) -> str:
     if is_control:
         return correct_control(name, words)
     operator = next((OPERATORS[word] for word in words if word in OPERATORS), "")
-    return f"Write {name}={operator}: an operator stands before the value." if operator else f"Write {name}=… or {name}={EQUAL}."
+    return (
+        f"Write {name}={operator}: an operator stands before the value."
+        if operator
+        else f"Write {name}=… or {name}={EQUAL}."
+    )
 
 
 def correct_control(name: str, words: list[str]) -> str:

@@ -33,7 +33,11 @@ class Statement(NamedTuple):
         except EmptyResultSet:  # a condition that no row meets, as `[or]` without values
             return cls("", (), ())
         converters = compiler.get_converters([column for column, *_ in compiler.select])
-        return cls(sql, params, tuple((place, expression, calls) for place, (calls, expression) in converters.items()))
+        return cls(
+            sql,
+            params,
+            tuple((place, expression, calls) for place, (calls, expression) in converters.items()),
+        )
 
     def batches(self) -> Iterator[list[Row]]:
         """Yield the rows, `BATCH` at a time."""

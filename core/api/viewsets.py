@@ -35,11 +35,16 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        return super().default_response_headers | {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+        return super().default_response_headers | {
+            "Cache-Control": "private, no-cache",
+            "Vary": "Accept-Encoding",
+        }
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
-        del self.response  # view and request know each other: a large answer would stay until the garbage collector comes
+        del (
+            self.response
+        )  # view and request know each other: a large answer would stay until the garbage collector comes
         return response
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -67,14 +72,18 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
         page = Page.read(query.rows, query.bounds.limit, self.serializer_class)
         answer = page.answer()
         if page.has_next and query.next_query:
-            answer["Link"] = f'<{self.request.build_absolute_uri(self.request.path)}?{query.next_query}>; rel="next"'
+            answer["Link"] = (
+                f'<{self.request.build_absolute_uri(self.request.path)}?{query.next_query}>; rel="next"'
+            )
         return answer
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # as above
         self.read_arguments()
         row = self.find_row(kwargs["pk"])
         tag = etag("one", str(row[0]), str(row[-1]))
-        return self.not_modified(tag) or JSONAnswer(orjson.dumps(self.serializer_class.records([row])[0]), tag)
+        return self.not_modified(tag) or JSONAnswer(
+            orjson.dumps(self.serializer_class.records([row])[0]), tag
+        )
 
     def find_row(self, pk: str) -> Row:
         """Return a row of the queryset. Raises `NotFound`."""

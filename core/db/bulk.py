@@ -45,7 +45,11 @@ def insert_instances(model: type[Model], instances: Iterable[Model]) -> None:
 
 def converted(fields: Sequence["Field[Any, Any]"], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
     """Yield `rows` with each value in the form that the database's driver takes."""
-    special = [(index, field) for index, field in enumerate(fields) if kind_of(field) not in PLAIN_KINDS[connection.vendor]]
+    special = [
+        (index, field)
+        for index, field in enumerate(fields)
+        if kind_of(field) not in PLAIN_KINDS[connection.vendor]
+    ]
     for row in rows:
         values = list(row)
         for index, field in special:
@@ -65,7 +69,11 @@ def quoted(name: str) -> str:
 def upsert(queryset: QuerySet[Any], rows: list[Any], *, keep: Collection[str] = ()) -> None:
     """Insert `rows` by primary key, or write over the ones that are there, all fields but `keep`."""
     model: type[Model] = queryset.model
-    fields = [field.name for field in model._meta.concrete_fields if not (field.primary_key or field.generated or field.name in keep)]
+    fields = [
+        field.name
+        for field in model._meta.concrete_fields
+        if not (field.primary_key or field.generated or field.name in keep)
+    ]
     if rows:
         queryset.bulk_create(rows, update_conflicts=True, unique_fields=["pk"], update_fields=fields)
 

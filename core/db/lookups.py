@@ -70,7 +70,9 @@ class InArraySubquery(In):
     lookup_name = "among"
 
     def get_rhs_op(self, connection: BaseDatabaseWrapper, rhs: str) -> str:
-        return f"= ANY(ARRAY{rhs})" if connection.vendor == "postgresql" else super().get_rhs_op(connection, rhs)
+        return (
+            f"= ANY(ARRAY{rhs})" if connection.vendor == "postgresql" else super().get_rhs_op(connection, rhs)
+        )
 
 
 class IsoText(Func):
@@ -82,11 +84,15 @@ class IsoText(Func):
     arity = 1
     output_field = TextField()
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, Any]:
         template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
         return super().as_sql(compiler, connection, template=template, **context)
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, Any]:
         # Django stores `YYYY-MM-DD HH:MM:SS`, with six decimals unless they are zero.
         template = "REPLACE(SUBSTR(%(expressions)s || '.000000', 1, 26), ' ', 'T')"
         return super().as_sql(compiler, connection, template=template, **context)

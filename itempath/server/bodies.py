@@ -75,7 +75,12 @@ class Body:
         self.seen, self.count = self.seen + len(part), self.count + 1
         if part and not self.is_full:
             self.keep(part)
-        return not part or self.seen == self.length or self.seen > self.limit + MAX_DROPPED or self.count > MAX_PARTS
+        return (
+            not part
+            or self.seen == self.length
+            or self.seen > self.limit + MAX_DROPPED
+            or self.count > MAX_PARTS
+        )
 
     def keep(self, part: bytes) -> None:
         if self.count > MAX_PARTS:

@@ -158,7 +158,9 @@ class Waiting:
     def expire(self) -> None:
         """Give up on a body that did not come in time; one that is too large is refused for that, by Django."""
         if self.body.is_full:
-            self.gateway.pool.submit(self.finish)  # not on the loop's thread, which has no database connection
+            self.gateway.pool.submit(
+                self.finish
+            )  # not on the loop's thread, which has no database connection
         else:
             self.refuse(Refused(408, f"The body did not come within {settings.BODY_TIMEOUT} seconds."))
 
@@ -170,4 +172,6 @@ class Waiting:
         headers = [("Content-Type", "application/json"), ("Connection", "close")]
         if refusal.status == 503:
             headers.append(("Retry-After", "5"))
-        self.proto.response_bytes(refusal.status, headers, orjson.dumps({"msg": refusal.message, "errors": []}))
+        self.proto.response_bytes(
+            refusal.status, headers, orjson.dumps({"msg": refusal.message, "errors": []})
+        )

@@ -14,7 +14,11 @@ def lines(new_server, tmp_path):
     server: Server = new_server(LOG_LEVEL="INFO")
 
     def read():
-        return [json.loads(line) for line in (tmp_path / "errors-0.log").read_text("utf-8").splitlines() if line.startswith("{")]
+        return [
+            json.loads(line)
+            for line in (tmp_path / "errors-0.log").read_text("utf-8").splitlines()
+            if line.startswith("{")
+        ]
 
     return server, read
 
@@ -22,11 +26,17 @@ def lines(new_server, tmp_path):
 @pytest.mark.live
 def test_each_request_is_one_line_of_json(lines, curl):
     server, read = lines
-    curl(f'curl -s "{server.base}/api/connections/1?token=hush" -H "Authorization: Bearer {server.key}" -H "X-Request-ID: job-7"')
+    curl(
+        f'curl -s "{server.base}/api/connections/1?token=hush" -H "Authorization: Bearer {server.key}" -H "X-Request-ID: job-7"'
+    )
     curl(f'curl -s "{server.base}/api/connections/99" -H "Authorization: Bearer {server.key}"')
     curl(f'curl -s "{server.base}/api/connections" -H "Authorization: Bearer {"0" * 64}"')
     curl(f"curl -s {server.base}/admin/login/")
-    logged = [(line["method"], line["path"], line["status"], line["credential"]) for line in read() if line["message"] == "request"]
+    logged = [
+        (line["method"], line["path"], line["status"], line["credential"])
+        for line in read()
+        if line["message"] == "request"
+    ]
     key = logged[0][3]
     assert re.fullmatch(r"apikey:\d+", key)
     assert logged == [

@@ -101,7 +101,9 @@ def test_every_process_of_a_server_refuses_what_a_command_revoked(new_server):
     server = new_server(WEB_CONCURRENCY="2")
 
     def status():
-        request = urllib.request.Request(f"{server.base}/api/connections?limit=1", headers={"Authorization": f"Bearer {server.key}"})
+        request = urllib.request.Request(
+            f"{server.base}/api/connections?limit=1", headers={"Authorization": f"Bearer {server.key}"}
+        )
         try:
             return urllib.request.urlopen(request, timeout=10).status
         except urllib.error.HTTPError as error:
@@ -109,7 +111,10 @@ def test_every_process_of_a_server_refuses_what_a_command_revoked(new_server):
 
     assert {status() for _ in range(20)} == {200}
     done: subprocess.CompletedProcess[str] = server.manage(
-        "shell", "-v0", "-c", "from accounts.models import ApiKey; [key.revoke() for key in ApiKey.objects.all()]"
+        "shell",
+        "-v0",
+        "-c",
+        "from accounts.models import ApiKey; [key.revoke() for key in ApiKey.objects.all()]",
     )
     assert done.returncode == 0, done.stderr
     time.sleep(5)

@@ -126,14 +126,20 @@ ITEM_TYPES: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
     ("access without algorithm", forged(access, "", "none"), NOTHING),
     ("refresh without algorithm", forged(refresh, "", "none"), NOTHING),
     ("application without algorithm", forged(ApplicationToken.issue, "", "none"), NOTHING),
-    ("access of another algorithm", lambda user: forged(access, django_settings.SECRET_KEY, "HS512")(user), NOTHING),
+    (
+        "access of another algorithm",
+        lambda user: forged(access, django_settings.SECRET_KEY, "HS512")(user),
+        NOTHING,
+    ),
     ("cut access", lambda user: access(user)[:-4], NOTHING),
     ("digest of a key", lambda user: ApiKey.digest_of(ApiKey.issue(user)), NOTHING),
     ("start of a key", lambda user: ApiKey.issue(user)[:8], NOTHING),
 ]
 
 
-@pytest.mark.parametrize(("issue", "expected"), [row[1:] for row in ITEM_TYPES], ids=[row[0] for row in ITEM_TYPES])
+@pytest.mark.parametrize(
+    ("issue", "expected"), [row[1:] for row in ITEM_TYPES], ids=[row[0] for row in ITEM_TYPES]
+)
 def test_what_each_bearer_opens(issue, expected, reader):
     assert statuses(f"Bearer {issue(reader)}") == expected
 
@@ -143,12 +149,16 @@ def test_an_applications_refresh_token(application):
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-@pytest.mark.parametrize(("issue", "expected"), [(access, READS), (ApiKey.issue, READS), (refresh, REFRESHES)])
+@pytest.mark.parametrize(
+    ("issue", "expected"), [(access, READS), (ApiKey.issue, READS), (refresh, REFRESHES)]
+)
 def test_the_scheme_in_any_case(scheme, issue, expected, reader):
     assert statuses(f"{scheme} {issue(reader)}") == expected
 
 
-@pytest.mark.parametrize("form", ["{}", "Basic {}", "Token {}", "JWT {}", "Bearer{}", "Bearer: {}", "Bearer {} x", "Bearer x {}"])
+@pytest.mark.parametrize(
+    "form", ["{}", "Basic {}", "Token {}", "JWT {}", "Bearer{}", "Bearer: {}", "Bearer {} x", "Bearer x {}"]
+)
 @pytest.mark.parametrize("issue", [access, ApiKey.issue, refresh])
 def test_wrong_schemes(form, issue, reader):
     assert statuses(form.format(issue(reader))) == NOTHING
@@ -157,8 +167,26 @@ def test_wrong_schemes(form, issue, reader):
 @pytest.mark.parametrize(
     "header",
     [
-        *(None, "", "Bearer", "Bearer ", "bearer\t", "Bearer .", "Bearer ..", "Bearer a.b.c", "Bearer é", "Bearer \udcff.\udcff.x"),
-        *("Bearer eyJhbGciOiJIUzI1NiJ9..", "Bearer " + "x" * 60_000, "Bearer null", "Bearer $TOKEN", "Bearer \0", ","),
+        *(
+            None,
+            "",
+            "Bearer",
+            "Bearer ",
+            "bearer\t",
+            "Bearer .",
+            "Bearer ..",
+            "Bearer a.b.c",
+            "Bearer é",
+            "Bearer \udcff.\udcff.x",
+        ),
+        *(
+            "Bearer eyJhbGciOiJIUzI1NiJ9..",
+            "Bearer " + "x" * 60_000,
+            "Bearer null",
+            "Bearer $TOKEN",
+            "Bearer \0",
+            ",",
+        ),
         *("Bearer bnVsbA.bnVsbA.bnVsbA", "Bearer W10.W10.W10"),  # JSON that is no object
     ],
 )
@@ -169,7 +197,9 @@ def test_garbage(header, reader):
 
 
 @pytest.mark.parametrize(
-    "header", [None, "Bearer garbage", "Bearer a.b.c", "Basic cmVhZGVyOng=", "Bearer a b"], ids=["none", "key", "jwt", "basic", "two"]
+    "header",
+    [None, "Bearer garbage", "Bearer a.b.c", "Basic cmVhZGVyOng=", "Bearer a b"],
+    ids=["none", "key", "jwt", "basic", "two"],
 )
 @pytest.mark.parametrize(("method", "path"), PATHS)
 def test_401_names_the_scheme(header, method, path, reader):
@@ -195,7 +225,12 @@ def test_roles(issue, role, superuser, status, db):
 def test_a_user_without_a_role_learns_nothing(stranger):
     header = f"Bearer {access(stranger)}"
     # 403 before anything is looked up: neither which ids exist nor which arguments are right.
-    for path in ("/api/connections/1", "/api/connections/999", "/api/connections?limit=x", "/api/connections?countOnly=true"):
+    for path in (
+        "/api/connections/1",
+        "/api/connections/999",
+        "/api/connections?limit=x",
+        "/api/connections?countOnly=true",
+    ):
         assert call(header, "GET", path).status_code == 403
     assert call(header, *REFRESH).status_code == 401
 
@@ -256,7 +291,14 @@ def test_a_token_without_a_stamp_is_refused(reader):
 
 
 # Bearers that cost a parser or a digest as much as they are long, or deep.
-HOSTILE = ["x" * 60_000, "a." * 30_000, f"{'W' * 60_000}.x.y", f"{base64.urlsafe_b64encode(b'[' * 3000).decode()}.x.y", "..", "é.ü.ö"]
+HOSTILE = [
+    "x" * 60_000,
+    "a." * 30_000,
+    f"{'W' * 60_000}.x.y",
+    f"{base64.urlsafe_b64encode(b'[' * 3000).decode()}.x.y",
+    "..",
+    "é.ü.ö",
+]
 
 
 @pytest.mark.parametrize("bearer", HOSTILE, ids=lambda text: f"{text[:8]} {len(text)}")
@@ -268,7 +310,9 @@ def test_a_hostile_bearer_is_refused(bearer, path):
 
 
 @pytest.mark.parametrize("bearer", HOSTILE, ids=lambda text: f"{text[:8]} {len(text)}")
-@pytest.mark.parametrize(("path", "field"), [("/api/token/refresh", "refresh"), ("/api/token/verify", "token")])
+@pytest.mark.parametrize(
+    ("path", "field"), [("/api/token/refresh", "refresh"), ("/api/token/verify", "token")]
+)
 def test_a_hostile_token_in_a_body_is_refused(bearer, path, field):
     answer = APIClient(raise_request_exception=False).post(path, {field: bearer})
     assert answer.status_code in (401, 422)
@@ -279,15 +323,27 @@ def test_a_refused_token_is_logged_by_its_kind(reader, caplog):
     for bearer in (refresh(reader), "0" * 64, "a.b.c"):
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {bearer}")
         assert client.get("/api/connections").status_code == 401
-    lines = [(record.kind, record.address) for record in caplog.records if record.message.startswith("A bearer was refused")]
-    assert lines == [("JSON web token", "192.0.2.1"), ("API key", "192.0.2.1"), ("JSON web token", "192.0.2.1")]
+    lines = [
+        (record.kind, record.address)
+        for record in caplog.records
+        if record.message.startswith("A bearer was refused")
+    ]
+    assert lines == [
+        ("JSON web token", "192.0.2.1"),
+        ("API key", "192.0.2.1"),
+        ("JSON web token", "192.0.2.1"),
+    ]
     assert "0000" not in caplog.text
 
 
-@pytest.mark.parametrize(("path", "field"), [("/api/token/refresh", "refresh"), ("/api/token/verify", "token")])
+@pytest.mark.parametrize(
+    ("path", "field"), [("/api/token/refresh", "refresh"), ("/api/token/verify", "token")]
+)
 def test_a_refused_token_in_a_body_is_logged(path, field, db, caplog):
     APIClient().post(path, {field: "a.b.c"})
-    assert [record.kind for record in caplog.records if record.message.startswith("A bearer was refused")] == ["JSON web token"]
+    assert [
+        record.kind for record in caplog.records if record.message.startswith("A bearer was refused")
+    ] == ["JSON web token"]
 
 
 def test_a_session_ends_with_a_deactivation(db):
@@ -318,7 +374,9 @@ def test_a_flood_of_refused_tokens_does_not_drown_the_log(db, caplog):
     with time_machine.travel(datetime(2026, 5, 7, 13, 30, tzinfo=UTC), tick=False):
         for _ in range(30):
             client.get("/api/connections")
-    assert len([record for record in caplog.records if record.message.startswith("A bearer was refused")]) == 10
+    assert (
+        len([record for record in caplog.records if record.message.startswith("A bearer was refused")]) == 10
+    )
 
 
 def refused_line(caplog: pytest.LogCaptureFixture, header: str) -> logging.LogRecord:
@@ -327,7 +385,8 @@ def refused_line(caplog: pytest.LogCaptureFixture, header: str) -> logging.LogRe
 
 
 @pytest.mark.parametrize(
-    ("issue", "token_type"), [(refresh, "refresh"), (old(access), "access"), (revoked(ApplicationToken.issue), "application")]
+    ("issue", "token_type"),
+    [(refresh, "refresh"), (old(access), "access"), (revoked(ApplicationToken.issue), "application")],
 )
 def test_a_refused_token_is_logged_by_its_id(issue, token_type, reader, caplog):
     bearer = issue(reader)
@@ -337,7 +396,10 @@ def test_a_refused_token_is_logged_by_its_id(issue, token_type, reader, caplog):
     assert bearer.rpartition(".")[2] not in str(vars(line))
 
 
-@pytest.mark.parametrize("claims", [{"jti": "hunter2", "token_type": "hunter2"}, {"jti": ["hunter2"]}, {"jti": None, "token_type": {}}, {}])
+@pytest.mark.parametrize(
+    "claims",
+    [{"jti": "hunter2", "token_type": "hunter2"}, {"jti": ["hunter2"]}, {"jti": None, "token_type": {}}, {}],
+)
 def test_what_a_forged_token_claims_is_not_logged_unless_it_looks_like_ours(claims, db, caplog):
     line = refused_line(caplog, f"Bearer {jwt.encode(claims, OTHER_KEY, algorithm='HS256')}")
     assert not {"token_type", "token_id"} & vars(line).keys()
@@ -368,7 +430,9 @@ def test_an_access_token_carries_nothing_but_its_user(reader):
     assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id", "stamp"}
 
 
-@pytest.mark.parametrize(("issue", "model"), [(ApiKey.issue, ApiKey), (ApplicationToken.issue, ApplicationToken)])
+@pytest.mark.parametrize(
+    ("issue", "model"), [(ApiKey.issue, ApiKey), (ApplicationToken.issue, ApplicationToken)]
+)
 def test_last_use_is_written_at_most_once_a_minute(issue, model, reader):
     start = datetime(2026, 5, 7, 13, 30, tzinfo=UTC)
     with time_machine.travel(start, tick=False) as clock:
@@ -378,12 +442,25 @@ def test_last_use_is_written_at_most_once_a_minute(issue, model, reader):
             clock.move_to(start + timedelta(seconds=seconds))
             with CaptureQueriesContext(connection) as queries:
                 assert call(header, *LIST).status_code == 200
-            writes = [query["sql"] for query in queries if "last_used_at" in query["sql"] and query["sql"].startswith("UPDATE")]
-            assert (model.objects.get().last_used_at, len(writes)) == (start + timedelta(seconds=used), int(seconds == used))
+            writes = [
+                query["sql"]
+                for query in queries
+                if "last_used_at" in query["sql"] and query["sql"].startswith("UPDATE")
+            ]
+            assert (model.objects.get().last_used_at, len(writes)) == (
+                start + timedelta(seconds=used),
+                int(seconds == used),
+            )
 
 
 @pytest.mark.parametrize(
-    "issue", [past(ApiKey.issue), revoked(ApiKey.issue), past(ApplicationToken.issue), revoked(ApplicationToken.issue)]
+    "issue",
+    [
+        past(ApiKey.issue),
+        revoked(ApiKey.issue),
+        past(ApplicationToken.issue),
+        revoked(ApplicationToken.issue),
+    ],
 )
 def test_a_refused_credential_is_not_used(issue, reader):
     assert statuses(f"Bearer {issue(reader)}") == NOTHING
@@ -421,7 +498,9 @@ def test_application_tokens_are_recorded_by_id_only(reader):
 @pytest.mark.parametrize("issue", [ApiKey.issue, ApplicationToken.issue, access])
 def test_queries_of_a_call(issue, reader, django_assert_num_queries):
     header = f"Bearer {issue(reader)}"
-    with django_assert_num_queries(2 if issue is access else 3):  # 1. bearer, user and role; 2. its use, once a minute; 3. the list
+    with django_assert_num_queries(
+        2 if issue is access else 3
+    ):  # 1. bearer, user and role; 2. its use, once a minute; 3. the list
         call(header, *LIST)
     with django_assert_num_queries(1):  # the list
         call(header, *LIST)

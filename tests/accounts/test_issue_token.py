@@ -38,7 +38,12 @@ def test_it_works(role, options, model, db):
     assert printed == f"{credential}\n"
     assert credential.split() == [credential]
     user = User.objects.get()
-    assert (user.username, user.type, user.role, user.has_usable_password()) == ("erp", "application", role, False)
+    assert (user.username, user.type, user.role, user.has_usable_password()) == (
+        "erp",
+        "application",
+        role,
+        False,
+    )
     assert (user.is_staff, user.is_superuser) == (False, False)
     stored = model.objects.get()
     assert (stored.user, stored.note, stored.expires_at, stored.last_used_at) == (user, "", None, None)
@@ -61,7 +66,9 @@ def test_every_call_issues_another_one(options, db):
     assert User.objects.count() == 1
 
 
-@pytest.mark.parametrize(("note", "stored"), [("the ERP's nightly job", "the ERP's nightly job"), ("n" * 300, "n" * 200)])
+@pytest.mark.parametrize(
+    ("note", "stored"), [("the ERP's nightly job", "the ERP's nightly job"), ("n" * 300, "n" * 200)]
+)
 def test_note(note, stored, db):
     issue("erp", "--role", "reader", "--note", note)
     assert ApplicationToken.objects.get().note == stored
@@ -116,7 +123,9 @@ def test_refused_users(fields, options, reason, db):
     assert [group.name for group in user.groups.all()] == ["Reader"]
 
 
-@pytest.mark.parametrize("name", ["", " ", "two words", "semi;colon", "line\nbreak", "n" * 151, "half a pair \udcff"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "two words", "semi;colon", "line\nbreak", "n" * 151, "half a pair \udcff"]
+)
 def test_refused_names(name, db):
     with pytest.raises(CommandError):
         issue(name, "--role", "reader")

@@ -196,7 +196,9 @@ def test_login_refresh_list(method, path, reader, anyone, bearer):
         answer = bearer(tokens["refreshToken"]).generic(method, path)
         assert (answer.status_code, list(answer.json())) == (200, ["accessToken", "accessExpiryDate"])
         assert re.fullmatch(r"\d\d/\d\d/\d{4}, \d\d:\d\d:\d\d", answer.json()["accessExpiryDate"])
-        expiry = datetime.strptime(answer.json()["accessExpiryDate"], "%m/%d/%Y, %H:%M:%S").replace(tzinfo=UTC)
+        expiry = datetime.strptime(answer.json()["accessExpiryDate"], "%m/%d/%Y, %H:%M:%S").replace(
+            tzinfo=UTC
+        )
         assert abs(expiry - start - timedelta(minutes=31)) < timedelta(seconds=2)
         assert bearer(answer.json()["accessToken"]).get("/api/connections").json() == []
 
@@ -246,7 +248,11 @@ def test_simple_jwts_views(reader, anyone, bearer):
 @pytest.mark.parametrize("token_of", ["access", "refresh", "application"])
 def test_verify(token_of, application, anyone):
     refresh = RefreshToken.for_user(application)
-    tokens = {"refresh": str(refresh), "access": str(refresh.access_token), "application": ApplicationToken.issue(application)}
+    tokens = {
+        "refresh": str(refresh),
+        "access": str(refresh.access_token),
+        "application": ApplicationToken.issue(application),
+    }
     answer = anyone.post("/api/token/verify", {"token": tokens[token_of]})
     assert (answer.status_code, answer.json()) == (200, {})
 
@@ -282,7 +288,11 @@ def change_password(user: User) -> None:
 )
 def test_verify_refuses_what_the_api_refuses(kind, end, application, anyone):
     refresh = RefreshToken.for_user(application)
-    tokens = {"refresh": str(refresh), "access": str(refresh.access_token), "application": ApplicationToken.issue(application)}
+    tokens = {
+        "refresh": str(refresh),
+        "access": str(refresh.access_token),
+        "application": ApplicationToken.issue(application),
+    }
     end(application)
     answer = anyone.post("/api/token/verify", {"token": tokens[kind]})
     assert answer.status_code == 401

@@ -22,7 +22,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.login_throttle import ADDRESS_LIMIT, PAIR_LIMIT, PENDING_FOR, PERIOD, USER_LIMIT, Attempt, login_attempt
+from accounts.login_throttle import (
+    ADDRESS_LIMIT,
+    PAIR_LIMIT,
+    PENDING_FOR,
+    PERIOD,
+    USER_LIMIT,
+    Attempt,
+    login_attempt,
+)
 from accounts.models import LoginWindow
 from accounts.roles import Role
 from tests.conftest import make_user
@@ -110,14 +118,18 @@ ONE = [
 TWO = [("192.0.2.1", "192.0.2.2"), ("2001:db8:1:2::1", "2001:db8:1:3::1"), ("192.0.2.1", "2001:db8::1")]
 
 
-@pytest.mark.parametrize(("first", "second", "same"), [*((*pair, True) for pair in ONE), *((*pair, False) for pair in TWO)])
+@pytest.mark.parametrize(
+    ("first", "second", "same"), [*((*pair, True) for pair in ONE), *((*pair, False) for pair in TWO)]
+)
 def test_what_is_one_client(first, second, same, reader):
     fail(PAIR_LIMIT, address=first)
     assert log_in("reader", address=second).status_code == (429 if same else 200)
 
 
 def test_clients_without_an_address_share_no_limit_of_their_own(reader):
-    assert statuses(((f"name-{number}", "wrong") for number in range(ADDRESS_LIMIT + 1)), address="") == [404] * (ADDRESS_LIMIT + 1)
+    assert statuses(((f"name-{number}", "wrong") for number in range(ADDRESS_LIMIT + 1)), address="") == [
+        404
+    ] * (ADDRESS_LIMIT + 1)
 
 
 def test_an_attempt_does_not_wait_for_others(reader):
@@ -209,7 +221,10 @@ def test_a_name_that_could_not_be_normalized_logs_in_as_it_is_stored(db):
 
 
 def events(caplog) -> list[tuple[str, Any, Any]]:
-    return [(record.message, getattr(record, "user_name", None), getattr(record, "address", None)) for record in caplog.records]
+    return [
+        (record.message, getattr(record, "user_name", None), getattr(record, "address", None))
+        for record in caplog.records
+    ]
 
 
 def test_failures_and_lock_outs_are_logged(reader, caplog):
@@ -269,7 +284,9 @@ def test_unlock_login_of_nobody(db):
 
 
 def test_many_past_windows_are_removed_bit_by_bit(reader, clock):
-    LoginWindow.objects.bulk_create(LoginWindow(key=f"pair:{number}", updated_at=START) for number in range(250))
+    LoginWindow.objects.bulk_create(
+        LoginWindow(key=f"pair:{number}", updated_at=START) for number in range(250)
+    )
     clock.shift(PERIOD + 1)
     with CaptureQueriesContext(connection) as captured:
         fail(1)
@@ -394,7 +411,9 @@ def shared_database(transactional_db, tmp_path, monkeypatch) -> None:
         file = tmp_path / "copy.sqlite3"
         with closing(sqlite3.connect(file)) as copy:
             connection.connection.backup(copy)
-        monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | {"NAME": str(file)})
+        monkeypatch.setitem(
+            connections.settings, "default", connections.settings["default"] | {"NAME": str(file)}
+        )
 
 
 def at_once(count: int, call: Callable[[int], int]) -> Counter[int]:
@@ -427,7 +446,10 @@ THREADS = 16
 
 @pytest.mark.usefixtures("shared_database")
 def test_parallel_failures_are_counted_exactly():
-    assert at_once(THREADS, lambda number: insist("reader", "wrong")) == {404: PAIR_LIMIT, 429: THREADS - PAIR_LIMIT}
+    assert at_once(THREADS, lambda number: insist("reader", "wrong")) == {
+        404: PAIR_LIMIT,
+        429: THREADS - PAIR_LIMIT,
+    }
 
 
 @pytest.mark.usefixtures("shared_database")
@@ -446,7 +468,9 @@ def test_parallel_successes_are_never_counted():
 @pytest.mark.usefixtures("shared_database")
 def test_successes_beside_failures():
     # One failure short of the limit: what finds the others' passwords being checked must get in after them.
-    answers = at_once(THREADS, lambda number: insist("reader", "wrong" if number < PAIR_LIMIT - 1 else PASSWORD))
+    answers = at_once(
+        THREADS, lambda number: insist("reader", "wrong" if number < PAIR_LIMIT - 1 else PASSWORD)
+    )
     assert answers == {404: PAIR_LIMIT - 1, 200: THREADS + 1 - PAIR_LIMIT}
 
 
@@ -463,7 +487,9 @@ def test_a_window_that_counts_again_is_not_removed_as_past():
         for window in windows:
             window.failures.append(time.time())
             window.save()
-    assert {key: len(LoginWindow.objects.get(key=key).failures) for key in first.limits} == dict.fromkeys(first.limits, 1)
+    assert {key: len(LoginWindow.objects.get(key=key).failures) for key in first.limits} == dict.fromkeys(
+        first.limits, 1
+    )
 
 
 def post(url: str, body: dict[str, str]) -> tuple[int, str | None]:

@@ -15,7 +15,12 @@ PATH = "/api/connections?countOnly=true"
 def new_windows(monkeypatch):
     """Start each test with empty windows, in the middle of a minute."""
     monkeypatch.setattr(
-        rate_limits, "WINDOWS", (rate_limits.RateWindow(60, "API_RATE_PER_MINUTE"), rate_limits.RateWindow(86_400, "API_RATE_PER_DAY"))
+        rate_limits,
+        "WINDOWS",
+        (
+            rate_limits.RateWindow(60, "API_RATE_PER_MINUTE"),
+            rate_limits.RateWindow(86_400, "API_RATE_PER_DAY"),
+        ),
     )
     with time_machine.travel("2026-05-07T12:00:30Z", tick=False) as traveller:
         yield traveller

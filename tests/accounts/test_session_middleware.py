@@ -37,7 +37,16 @@ STRICT = {
 ADMIN = STRICT | {"script-src": ["'self'", "'unsafe-eval'"]}
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api/docs/", "/api/docs", "/admin/nothing/", "/admin/connections/connection/?name__regex=x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/api/docs/",
+        "/api/docs",
+        "/admin/nothing/",
+        "/admin/connections/connection/?name__regex=x",
+    ],
+)
 def test_a_page_that_is_no_page_of_the_admin_may_run_nothing_of_its_own(path, db):
     assert policy_of(browser(make_superuser()).get(path)) == STRICT
 
@@ -140,7 +149,15 @@ def writes(client: Client, minutes: float) -> list[str]:
 
 
 def test_a_use_is_written_once_a_minute(client):
-    assert [len(writes(client, minutes)) for minutes in (0, 0.5, 0.9, 1, 1.5, 1.9, 2)] == [0, 0, 0, 1, 0, 0, 1]
+    assert [len(writes(client, minutes)) for minutes in (0, 0.5, 0.9, 1, 1.5, 1.9, 2)] == [
+        0,
+        0,
+        0,
+        1,
+        0,
+        0,
+        1,
+    ]
 
 
 def test_a_short_clock_is_written_more_often(client, settings):

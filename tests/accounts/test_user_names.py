@@ -28,7 +28,10 @@ def store(*names: str) -> list[int]:
         ([NFD, NFC], [NFD, NFC]),
         (["\N{LATIN SMALL LIGATURE FI}nn"], ["finn"]),
         ([NFD, "\N{LATIN SMALL LIGATURE FI}nn", "finn"], [NFC, "\N{LATIN SMALL LIGATURE FI}nn", "finn"]),
-        (["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 150], ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 150]),
+        (
+            ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 150],
+            ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 150],
+        ),
     ],
 )
 def test_stored_names_become_normal_where_nobody_else_has_them(before, after, db):

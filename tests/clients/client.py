@@ -8,7 +8,15 @@ from registry_client.api.connections import connections_list, connections_retrie
 from registry_client.api.token import token, token_refresh, token_verify
 from registry_client.api.users import login, refresh
 from registry_client.api.work_items import links_show
-from registry_client.models import Connection, Error, Login, LoginAnswer, RefreshBody, TokenPairAnswer, VerifyBody
+from registry_client.models import (
+    Connection,
+    Error,
+    Login,
+    LoginAnswer,
+    RefreshBody,
+    TokenPairAnswer,
+    VerifyBody,
+)
 
 base, password = sys.argv[1:]
 anyone = Client(base_url=base)

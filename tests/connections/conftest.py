@@ -12,7 +12,9 @@ def load(tmp_path, db):
 
     def run(content: object, *options: str) -> str:
         out = io.StringIO()
-        call_command("import_connections", str(write(tmp_path / "connections.json", content)), *options, stdout=out)
+        call_command(
+            "import_connections", str(write(tmp_path / "connections.json", content)), *options, stdout=out
+        )
         return out.getvalue()
 
     return run

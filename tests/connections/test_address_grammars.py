@@ -22,18 +22,26 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "url with two schemes in its lead": lambda p: f"jdbc:postgresql://me:{quote(p, safe='')}@host/db",
     "query": lambda p: f"postgresql://host/db?user=me&password={quote(p, safe='')}&sslmode=require",
     "query without a scheme": lambda p: f"host:5432/db?password={quote(p, safe='')}&user=me",
-    "ADO.NET": lambda p: 'Server=tcp:host,1433;User ID=me;Password="{}";Encrypt=True'.format(p.replace('"', '""')),
+    "ADO.NET": lambda p: 'Server=tcp:host,1433;User ID=me;Password="{}";Encrypt=True'.format(
+        p.replace('"', '""')
+    ),
     "ADO.NET in single quotes": lambda p: "Server=host;Pwd='{}';Uid=me".format(p.replace("'", "''")),
     "ODBC": lambda p: "Driver={{ODBC Driver 18}};Server=host;UID=me;PWD={{{}}};".format(p.replace("}", "}}")),
-    "JDBC": lambda p: "jdbc:sqlserver://host;user=me;password={{{}}};encrypt=true".format(p.replace("}", "}}")),
-    "libpq": lambda p: "host=db user=me password='{}' dbname=wms".format(p.replace("\\", "\\\\").replace("'", "\\'")),
+    "JDBC": lambda p: "jdbc:sqlserver://host;user=me;password={{{}}};encrypt=true".format(
+        p.replace("}", "}}")
+    ),
+    "libpq": lambda p: "host=db user=me password='{}' dbname=wms".format(
+        p.replace("\\", "\\\\").replace("'", "\\'")
+    ),
 }
 # The same, of passwords without a quote, which these have no way to write.
 QUOTED: dict[str, Callable[[str], str]] = {
     "Oracle": lambda p: f'me/"{p}"@ora:1521/svc',
     "Oracle behind JDBC": lambda p: f'jdbc:oracle:thin:me/"{p}"@//ora:1521/svc',
     "Oracle before a descriptor": lambda p: f'me/"{p}"@(DESCRIPTION=(ADDRESS=(HOST=ora)(PORT=1521)))',
-    "descriptor": lambda p: f'(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=x)(USER=me)(PASSWORD="{p}")))',
+    "descriptor": lambda p: (
+        f'(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=x)(USER=me)(PASSWORD="{p}")))'
+    ),
 }
 # As people write it who know no such way.
 RAW: dict[str, Callable[[str], str]] = {
@@ -54,7 +62,9 @@ RAW: dict[str, Callable[[str], str]] = {
 
 
 def shown(address: Address) -> str:
-    return "\n".join((address.text, address.scheme, address.host, address.database, address.username, str(address.target)))
+    return "\n".join(
+        (address.text, address.scheme, address.host, address.database, address.username, str(address.target))
+    )
 
 
 def reads_the_same_again(address: Address) -> bool:
@@ -98,7 +108,17 @@ URLS = st.builds(
     "{}{}{}".format,
     st.sampled_from(["http://", "https://", "HTTP://"]),
     st.text(st.sampled_from("@:/\\?#;.[]%&=\t\n abcé\u200b。／＠_-012"), max_size=12),
-    st.sampled_from(["", "evil.example", "good.example/", "@good.example", "\\@good.example", "#@good.example", "?@good.example/"]),
+    st.sampled_from(
+        [
+            "",
+            "evil.example",
+            "good.example/",
+            "@good.example",
+            "\\@good.example",
+            "#@good.example",
+            "?@good.example/",
+        ]
+    ),
 )
 
 

@@ -42,7 +42,10 @@ def test_another_host_is_another_target(lead):
 
 
 # An endpoint that is a path or query at the address, or another URL of its own.
-@pytest.mark.parametrize("text", ["", "/health", "/health?full=1", "?next=https://x", "/a@b", "/users?user=me", "https://other.example/x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "/health", "/health?full=1", "?next=https://x", "/a@b", "/users?user=me", "https://other.example/x"],
+)
 def test_an_endpoint_is_a_path_or_a_url(text):
     assert (parse_endpoint(text).text, parse_endpoint(text).refusal) == (text, "")
 
@@ -50,9 +53,32 @@ def test_an_endpoint_is_a_path_or_a_url(text):
 @pytest.mark.parametrize(
     "text",
     [
-        *("@evil.example/x", ".evil.example/x", ":80@evil.example", ":8080/x", "health", "evil.example/x", "a/b?c"),
-        *("//evil.example", "/\t/evil.example/x", "ht\ttps:evil.example", " https:evil.example", "\\\\evil.example", "/\\evil", "\\evil"),
-        *("http:\\\\evil.example", "https:/evil.example", "https://", "https:///", "ftp://evil.example", "http://https://evil.example"),
+        *(
+            "@evil.example/x",
+            ".evil.example/x",
+            ":80@evil.example",
+            ":8080/x",
+            "health",
+            "evil.example/x",
+            "a/b?c",
+        ),
+        *(
+            "//evil.example",
+            "/\t/evil.example/x",
+            "ht\ttps:evil.example",
+            " https:evil.example",
+            "\\\\evil.example",
+            "/\\evil",
+            "\\evil",
+        ),
+        *(
+            "http:\\\\evil.example",
+            "https:/evil.example",
+            "https://",
+            "https:///",
+            "ftp://evil.example",
+            "http://https://evil.example",
+        ),
         *(
             "https://me:pw@evil.example",
             "https://me@evil.example",

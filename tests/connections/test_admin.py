@@ -21,16 +21,39 @@ from core.audit import log_created
 from logs.models import ConnectionLog
 from tests.canaries import CANARIES, found, whole_answer, whole_database
 from tests.conftest import make_user
-from tests.pages import CONNECTIONS, browser, change, errors_of, filled, make_connection, make_superuser, manager_browser, page_of, reread
+from tests.pages import (
+    CONNECTIONS,
+    browser,
+    change,
+    errors_of,
+    filled,
+    make_connection,
+    make_superuser,
+    manager_browser,
+    page_of,
+    reread,
+)
 
 POSTGRESQL = connection.vendor == "postgresql"
-APPS, INTEGRATIONS, LOG = "/admin/connections/app/", "/admin/connections/integration/", "/admin/logs/connectionlog/"
+APPS, INTEGRATIONS, LOG = (
+    "/admin/connections/app/",
+    "/admin/connections/integration/",
+    "/admin/logs/connectionlog/",
+)
 USERS, KEYS, TOKENS = "/admin/accounts/user/", "/admin/accounts/apikey/", "/admin/accounts/applicationtoken/"
 RECORD = "/admin/auditlog/logentry/"
 
 # Who opens what
 
-CAST = ("anyone", "staff without a role", "reader who is no staff", "reader", "operator", "manager", "superuser")
+CAST = (
+    "anyone",
+    "staff without a role",
+    "reader who is no staff",
+    "reader",
+    "operator",
+    "manager",
+    "superuser",
+)
 ROLES = {"reader": Role.READER, "operator": Role.OPERATOR, "manager": Role.MANAGER}
 
 
@@ -51,13 +74,27 @@ def rows(db) -> dict[str, int]:
     integration = Integration.objects.create(name="Orders", connection=record)
     log = ConnectionLog.objects.create(connection=record, status=1, description="done")
     Connection.objects.filter(pk=record.pk).update(latest_log=log)
-    person, machine = make_user("colleague", Role.READER, is_staff=True), make_user("machine", type=User.Type.APPLICATION)
+    person, machine = (
+        make_user("colleague", Role.READER, is_staff=True),
+        make_user("machine", type=User.Type.APPLICATION),
+    )
     ApiKey.issue(person)
     ApplicationToken.issue(machine)
     log_created(Connection, [record.pk], source="test")
     last = {model.__name__: model._default_manager.latest("pk").pk for model in (ApiKey, ApplicationToken)}
-    named = {"app": app, "connection": record, "unused": free, "integration": integration, "log": log, "user": person, "machine": machine}
-    ids = {name: row.pk for name, row in named.items()} | {"key": last["ApiKey"], "token": last["ApplicationToken"]}
+    named = {
+        "app": app,
+        "connection": record,
+        "unused": free,
+        "integration": integration,
+        "log": log,
+        "user": person,
+        "machine": machine,
+    }
+    ids = {name: row.pk for name, row in named.items()} | {
+        "key": last["ApiKey"],
+        "token": last["ApplicationToken"],
+    }
     return ids | {"entry": LogEntry.objects.latest("pk").pk, "spare": App.objects.create(name="Spare").pk}
 
 
@@ -117,8 +154,21 @@ def test_who_opens_what(name, rows):
 
 # Who changes what
 
-MODELS: tuple[Any, ...] = (App, Connection, Integration, ConnectionLog, User, ApiKey, ApplicationToken, LogEntry)
-NEW_PASSWORD = {"password1": "a long enough phrase", "password2": "a long enough phrase", "usable_password": "true"}
+MODELS: tuple[Any, ...] = (
+    App,
+    Connection,
+    Integration,
+    ConnectionLog,
+    User,
+    ApiKey,
+    ApplicationToken,
+    LogEntry,
+)
+NEW_PASSWORD = {
+    "password1": "a long enough phrase",
+    "password2": "a long enough phrase",
+    "usable_password": "true",
+}
 # Each is sent as the superuser's own page would send it; (path, changes to its form) or, where there is no form, (path, data).
 FORMS = {
     "add a connection": (f"{CONNECTIONS}add/", {"name": "new", "type": "REST", "url": "https://new"}),
@@ -139,7 +189,10 @@ ACTIONS = {
     "delete a connection": (f"{CONNECTIONS}{{unused}}/delete/", {"post": "yes"}),
     "delete an app": (f"{APPS}{{spare}}/delete/", {"post": "yes"}),
     "delete an integration": (f"{INTEGRATIONS}{{integration}}/delete/", {"post": "yes"}),
-    "delete connections": (CONNECTIONS, {"action": "delete_selected", "_selected_action": "{unused}", "post": "yes"}),
+    "delete connections": (
+        CONNECTIONS,
+        {"action": "delete_selected", "_selected_action": "{unused}", "post": "yes"},
+    ),
     "revoke keys": (KEYS, {"action": "revoke_selected", "_selected_action": "{key}"}),
     "revoke tokens": (TOKENS, {"action": "revoke_selected", "_selected_action": "{token}"}),
 }
@@ -151,10 +204,16 @@ FORBIDDEN = {
     "add a log entry": (f"{LOG}add/", {"description": "forged", "status": "0", "connection": "{connection}"}),
     "delete a log entry": (f"{LOG}{{log}}/delete/", {"post": "yes"}),
     "delete log entries": (LOG, {"action": "delete_selected", "_selected_action": "{log}", "post": "yes"}),
-    "change the record": (f"{RECORD}{{entry}}/change/", {"object_repr": "forged", "changes": "{{}}", "actor": ""}),
+    "change the record": (
+        f"{RECORD}{{entry}}/change/",
+        {"object_repr": "forged", "changes": "{{}}", "actor": ""},
+    ),
     "add to the record": (f"{RECORD}add/", {"object_repr": "forged", "object_pk": "1", "action": "1"}),
     "delete from the record": (f"{RECORD}{{entry}}/delete/", {"post": "yes"}),
-    "delete the record": (RECORD, {"action": "delete_selected", "_selected_action": "{entry}", "select_across": "1", "post": "yes"}),
+    "delete the record": (
+        RECORD,
+        {"action": "delete_selected", "_selected_action": "{entry}", "select_across": "1", "post": "yes"},
+    ),
 }
 ALL = {**FORMS, **ACTIONS, **FORBIDDEN}
 
@@ -189,7 +248,9 @@ def test_who_changes_what(name, requests):
             changed[what] = everything() != before
             transaction.set_rollback(True)
         # A new credential is shown at once; a list without the action in its menu just shows itself again.
-        assert answer.status_code in ((302, 200) if changed[what] else (200, 302, 403) if "action" in data else (302, 403)), what
+        assert answer.status_code in (
+            (302, 200) if changed[what] else (200, 302, 403) if "action" in data else (302, 403)
+        ), what
     allowed = name in ("manager", "superuser")
     assert changed == {what: allowed and what not in FORBIDDEN for what in ALL}
 
@@ -213,7 +274,12 @@ def test_everything_that_happened_is_shown_with_get_only(rows):
 
 # Secrets in forms
 
-LABELS = {"password": "Password", "token": "Token", "private_key": "Private key", "private_headers": "Private headers"}
+LABELS = {
+    "password": "Password",
+    "token": "Token",
+    "private_key": "Private key",
+    "private_headers": "Private headers",
+}
 REFUSED = {
     "no name": {"name": ""},
     "bad type": {"type": "Telepathy"},
@@ -239,7 +305,9 @@ def test_a_refused_form_shows_no_secret(why, page, db):
     path = page_of(make_connection(**{secret: stored_of(secret) for secret in SECRETS}))
     path = path if page == "change" else f"{CONNECTIONS}add/"
     entered = {f"new_{secret}": text for secret, text in CANARIES.items()}
-    answer = client.post(path, filled(client.get(path), **{"name": "new", "type": "REST", **entered, **REFUSED[why]}))
+    answer = client.post(
+        path, filled(client.get(path), **{"name": "new", "type": "REST", **entered, **REFUSED[why]})
+    )
     assert answer.status_code == 200
     assert errors_of(answer)
     assert found(whole_answer(answer)) == []
@@ -298,10 +366,14 @@ def test_blank_keeps_replace_replaces_clear_clears(secret, db):
     assert reread(record).describe_secret(secret) == "none"
 
 
-@pytest.mark.parametrize(("secret", "text"), list(zip(SECRETS, ["***", "********", "••••••••", "*"], strict=True)))
+@pytest.mark.parametrize(
+    ("secret", "text"), list(zip(SECRETS, ["***", "********", "••••••••", "*"], strict=True))
+)
 def test_a_placeholder_is_refused(secret, text, db):
     client, record = manager_browser(), make_connection(**{secret: "X-Key: hunter2"})
-    answer = change(client, record, **{f"new_{secret}": f"X-Key: {text}" if secret == "private_headers" else text})
+    answer = change(
+        client, record, **{f"new_{secret}": f"X-Key: {text}" if secret == "private_headers" else text}
+    )
     assert "This is a placeholder, not a secret." in errors_of(answer)
     assert reread(record).reveal(secret).strip() == "X-Key: hunter2"
 
@@ -354,7 +426,13 @@ def test_a_password_in_the_address_is_refused(db):
     ("app", "name", "refused"),
     [
         *(("WMS", "ERP", True), ("WMS", "erp", True), ("WMS", " ERP ", True), ("WMS", "ERP 2", False)),
-        *(("other", "ERP", False), (None, "ERP", False), (None, "FREE", True), ("WMS", "free", False), ("WMS", "STRASSE", True)),
+        *(
+            ("other", "ERP", False),
+            (None, "ERP", False),
+            (None, "FREE", True),
+            ("WMS", "free", False),
+            ("WMS", "STRASSE", True),
+        ),
     ],
 )
 def test_names_are_checked_within_the_app(app, name, refused, db):
@@ -375,7 +453,8 @@ def test_a_name_may_change_its_own_case(db):
 
 
 @pytest.mark.parametrize(
-    ("type", "authentication"), [("SAP RFC", "Kerberos"), ("SAP RFC", ""), ("rest", "No Authentication"), ("PLC", "API Key")]
+    ("type", "authentication"),
+    [("SAP RFC", "Kerberos"), ("SAP RFC", ""), ("rest", "No Authentication"), ("PLC", "API Key")],
 )
 def test_what_was_imported_stays_as_it_is(type, authentication, db):
     client, record = manager_browser(), make_connection(type=type, authentication=authentication)
@@ -395,7 +474,10 @@ def test_the_pairs_that_are_offered_are_the_pairs_that_are_taken(db):
     record = make_connection(type="SAP RFC", authentication="Kerberos")
     data = filled(manager_browser().get(page_of(record)))
     for type in ConnectionType.values:
-        forms = {each: ConnectionForm({**data, "type": type, "authentication": each}, instance=reread(record)) for each in Authentication}
+        forms = {
+            each: ConnectionForm({**data, "type": type, "authentication": each}, instance=reread(record))
+            for each in Authentication
+        }
         assert {each for each, form in forms.items() if form.is_valid()} == set(authentications_of(type))
 
 
@@ -415,7 +497,9 @@ def add_rows(count: int) -> None:
     start = Connection.objects.count()
     for number in range(start, start + count):
         record = make_connection(name=f"C{number}", app=App.objects.create(name=f"App {number}"))
-        log = ConnectionLog.objects.create(connection=record, status=number % 2, description=f"check {number}")
+        log = ConnectionLog.objects.create(
+            connection=record, status=number % 2, description=f"check {number}"
+        )
         Connection.objects.filter(pk=record.pk).update(latest_log=log)
         Integration.objects.create(name=f"I{number}", connection=record)
         user = User.objects.create(username=f"user {number}", type=User.Type.APPLICATION)
@@ -424,7 +508,18 @@ def add_rows(count: int) -> None:
         ApplicationToken.issue(user)
 
 
-LISTS = [CONNECTIONS, f"{CONNECTIONS}?q=c", f"{CONNECTIONS}?state=down&type=REST", APPS, INTEGRATIONS, LOG, USERS, KEYS, TOKENS, RECORD]
+LISTS = [
+    CONNECTIONS,
+    f"{CONNECTIONS}?q=c",
+    f"{CONNECTIONS}?state=down&type=REST",
+    APPS,
+    INTEGRATIONS,
+    LOG,
+    USERS,
+    KEYS,
+    TOKENS,
+    RECORD,
+]
 
 
 def count_queries(client, path: str) -> list[str]:
@@ -456,19 +551,25 @@ def test_big_lists_are_not_counted(db):
 def test_the_change_page_asks_no_more_for_a_longer_log(db):
     client, record = manager_browser(), make_connection()
     few = len(count_queries(client, page_of(record)))
-    ConnectionLog.objects.bulk_create(ConnectionLog(connection=record, status=1, description=f"check {n}") for n in range(500))
+    ConnectionLog.objects.bulk_create(
+        ConnectionLog(connection=record, status=1, description=f"check {n}") for n in range(500)
+    )
     assert len(count_queries(client, page_of(record))) == few
 
 
 def test_the_list_shows_what_an_operator_asks_for(rows):
     record = Connection.objects.get(pk=rows["connection"])
     Connection.objects.filter(pk=record.pk).update(last_check=timezone.now(), status=1)
-    text = browser(make_user("reader", Role.READER, is_staff=True)).get(f"{CONNECTIONS}?q=ERP").content.decode()
+    text = (
+        browser(make_user("reader", Role.READER, is_staff=True)).get(f"{CONNECTIONS}?q=ERP").content.decode()
+    )
     for shown in ("ERP", "REST", "WMS", "https://erp.example.com/api", "done", "up"):
         assert shown in text
 
 
-@pytest.mark.parametrize(("search", "names"), [("erp", {"ERP", "unused"}), ("unus", {"unused"}), ("nothing here", set())])
+@pytest.mark.parametrize(
+    ("search", "names"), [("erp", {"ERP", "unused"}), ("unus", {"unused"}), ("nothing here", set())]
+)
 def test_search(search, names, rows):
     answer = manager_browser().get(CONNECTIONS, {"q": search})
     assert {record.name for record in answer.context["cl"].result_list} == names
@@ -490,7 +591,9 @@ def test_filters(filters, names, db):
     app = App.objects.create(name="WMS")
     make_connection(name="up", status=1, last_check=timezone.now(), authentication="API Key")
     make_connection(name="plc", type="PLC", app=app)
-    answer = manager_browser().get(CONNECTIONS, {key: value.format(app=app.pk) for key, value in filters.items()})
+    answer = manager_browser().get(
+        CONNECTIONS, {key: value.format(app=app.pk) for key, value in filters.items()}
+    )
     assert {record.name for record in answer.context["cl"].result_list} == names
 
 
@@ -529,7 +632,9 @@ def test_an_unknown_connection_is_no_failure(id, db):
 
 def test_a_connection_goes_with_its_log(db):
     client, record = manager_browser(), make_connection()
-    logs = ConnectionLog.objects.bulk_create(ConnectionLog(connection=record, status=1, description=f"check {n}") for n in range(200))
+    logs = ConnectionLog.objects.bulk_create(
+        ConnectionLog(connection=record, status=1, description=f"check {n}") for n in range(200)
+    )
     Connection.objects.filter(pk=record.pk).update(latest_log=logs[-1])
     asked = client.get(f"{CONNECTIONS}{record.pk}/delete/")
     assert "check 7" not in asked.content.decode()  # not listed entry by entry
@@ -565,8 +670,19 @@ SET CONSTRAINTS ALL IMMEDIATE;
 ANALYZE connections_connection; ANALYZE connections_app; ANALYZE logs_connectionlog
 """
 AT_SIZE = [
-    *(CONNECTIONS, f"{CONNECTIONS}?p=2", f"{CONNECTIONS}?p=50", f"{CONNECTIONS}?q=C49", f"{CONNECTIONS}?state=up&type=REST"),
-    *(f"{CONNECTIONS}?o=1", f"{CONNECTIONS}?o=-6", f"{CONNECTIONS}?app__id__exact={{app}}", f"{CONNECTIONS}{{connection}}/change/"),
+    *(
+        CONNECTIONS,
+        f"{CONNECTIONS}?p=2",
+        f"{CONNECTIONS}?p=50",
+        f"{CONNECTIONS}?q=C49",
+        f"{CONNECTIONS}?state=up&type=REST",
+    ),
+    *(
+        f"{CONNECTIONS}?o=1",
+        f"{CONNECTIONS}?o=-6",
+        f"{CONNECTIONS}?app__id__exact={{app}}",
+        f"{CONNECTIONS}{{connection}}/change/",
+    ),
     *(f"{CONNECTIONS}{{connection}}/change/?log_before=100000000", f"{CONNECTIONS}{{connection}}/delete/"),
     *(LOG, f"{LOG}?status=1", f"{LOG}?p=3"),
 ]
@@ -629,10 +745,17 @@ def test_a_revoked_credential_opens_nothing(path, model, bearer, db):
 
 @pytest.mark.parametrize(("path", "model"), [(KEYS, ApiKey), (TOKENS, ApplicationToken)])
 def test_an_issued_credential_keeps_its_user(path, model, db):
-    client, machine, other = manager_browser(), make_user("machine", type=User.Type.APPLICATION), make_user("other")
+    client, machine, other = (
+        manager_browser(),
+        make_user("machine", type=User.Type.APPLICATION),
+        make_user("other"),
+    )
     model.issue(machine)
     credential = model.objects.get()
-    client.post(f"{path}{credential.pk}/change/", {"user": other.pk, "note": "changed", "revoked_at": "", "expires_at_0": "2099-01-01"})
+    client.post(
+        f"{path}{credential.pk}/change/",
+        {"user": other.pk, "note": "changed", "revoked_at": "", "expires_at_0": "2099-01-01"},
+    )
     after = model.objects.get()
     assert (after.user, after.note, after.expires_at) == (machine, "", None)
 
@@ -710,7 +833,11 @@ def test_a_manager_promotes_nobody_to_superuser(target, db):
     assert "is_superuser" not in client.get(path).context["adminform"].form.fields
     assert client.post(path, {**filled(client.get(path)), **POWER}).status_code == 302
     after = User.objects.get(pk=user.pk)
-    assert (powers(after), after.password, after.token_generation) == (powers(user), user.password, user.token_generation)
+    assert (powers(after), after.password, after.token_generation) == (
+        powers(user),
+        user.password,
+        user.token_generation,
+    )
 
 
 @pytest.mark.parametrize("page", ["change", "password", "delete"])
@@ -747,12 +874,16 @@ def test_a_superuser_makes_superusers(db):
 
 
 @pytest.mark.parametrize(
-    ("type", "role", "enters"), [("user", "1", True), ("user", "3", True), ("user", "0", False), ("application", "3", False)]
+    ("type", "role", "enters"),
+    [("user", "1", True), ("user", "3", True), ("user", "0", False), ("application", "3", False)],
 )
 def test_the_role_opens_the_admin_to_people(type, role, enters, db):
     client = manager_browser()
     assert (
-        client.post(f"{USERS}add/", filled(client.get(f"{USERS}add/"), username="new", type=type, role=role, **NEW_PASSWORD)).status_code
+        client.post(
+            f"{USERS}add/",
+            filled(client.get(f"{USERS}add/"), username="new", type=type, role=role, **NEW_PASSWORD),
+        ).status_code
         == 302
     )
     user = User.objects.get(username="new")

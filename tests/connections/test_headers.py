@@ -104,15 +104,30 @@ def test_a_header_that_decides_where_a_call_goes_is_shown(name, db):
 
 @pytest.mark.parametrize("name", ["X Key", "X-Kéy", "Host", "content-length", "X-Key:", "X-Key\n"])
 def test_the_header_of_an_api_key_is_one(name, db):
-    answer = change(manager_browser(), make_connection(), authentication="API Key", api_key_header=name, new_token=CANARY)
+    answer = change(
+        manager_browser(), make_connection(), authentication="API Key", api_key_header=name, new_token=CANARY
+    )
     if name == "X-Key\n":
         assert answer.status_code == 302  # a form leaves out what comes along with a paste
     else:
         assert list(answer.context["adminform"].form.errors) == ["api_key_header"]
 
 
-NO_HEADERS = ["X-Site: 7", {"X-Site": "7"}, ["X-Site: 7"], [{"name": "X-Site"}], [{"name": "X-Site", "value": 7}], None, [None], 7]
-BAD_HEADERS = [{"name": "X-Site", "value": "7", "more": ""}, {"name": "X Site", "value": "7"}, {"name": "X-Site", "value": "7\r\nHost: x"}]
+NO_HEADERS = [
+    "X-Site: 7",
+    {"X-Site": "7"},
+    ["X-Site: 7"],
+    [{"name": "X-Site"}],
+    [{"name": "X-Site", "value": 7}],
+    None,
+    [None],
+    7,
+]
+BAD_HEADERS = [
+    {"name": "X-Site", "value": "7", "more": ""},
+    {"name": "X Site", "value": "7"},
+    {"name": "X-Site", "value": "7\r\nHost: x"},
+]
 
 
 @pytest.mark.parametrize("headers", [*NO_HEADERS, *([each] for each in BAD_HEADERS)])

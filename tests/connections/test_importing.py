@@ -33,7 +33,15 @@ TEXTS = [
     "<&>",
 ]
 ADDRESSES = [
-    *("", "db.example.com", "db.example.com:1433/wms", "SQL01\\WMS", "SQL01\\WMS,1433", "[2001:db8::1]:502", "http://[::1]:8080/x?y=z#f"),
+    *(
+        "",
+        "db.example.com",
+        "db.example.com:1433/wms",
+        "SQL01\\WMS",
+        "SQL01\\WMS,1433",
+        "[2001:db8::1]:502",
+        "http://[::1]:8080/x?y=z#f",
+    ),
     *(
         "https://example.com/@me?mail=a@b.example",
         "opc.tcp://10.0.0.7:4840",
@@ -42,10 +50,24 @@ ADDRESSES = [
     ),
     *("sftp://files/über/%7E", "x" * 2000, "/etc/passwd", "://", "C:\\data\\file.mdb"),
 ]
-MOMENTS = ["0001-01-01T00:00:00.000000", "1969-12-31T23:59:59.999999", "2026-02-28T00:00:00.000001", "9999-12-31T23:59:59.999999"]
+MOMENTS = [
+    "0001-01-01T00:00:00.000000",
+    "1969-12-31T23:59:59.999999",
+    "2026-02-28T00:00:00.000001",
+    "9999-12-31T23:59:59.999999",
+]
 LOGS: list[Record] = [
-    *({"status": 0, "error": "The host did not answer."}, {"description": "", "error": "", "time": None}, {"time": 0.0}, {"time": 5e-06}),
-    *({"time": 123456.789012}, {"appId": 0, "integrationId": -1, "workflowId": 2**63 - 1, "taskId": 7}, {"description": "x" * 20_000}),
+    *(
+        {"status": 0, "error": "The host did not answer."},
+        {"description": "", "error": "", "time": None},
+        {"time": 0.0},
+        {"time": 5e-06},
+    ),
+    *(
+        {"time": 123456.789012},
+        {"appId": 0, "integrationId": -1, "workflowId": 2**63 - 1, "taskId": 7},
+        {"description": "x" * 20_000},
+    ),
 ]
 
 
@@ -54,10 +76,18 @@ def shapes() -> list[Record]:
     fields: list[Record] = [
         *({"name": text, "username": text} for text in TEXTS),
         *({"url": address} for address in ADDRESSES),
-        *({"type": type, "authentication": kind} for type in ConnectionType.values for kind in Authentication.values),
+        *(
+            {"type": type, "authentication": kind}
+            for type in ConnectionType.values
+            for kind in Authentication.values
+        ),
         *({"type": type, "isTestable": False} for type in ("SAP RFC", "rest", "Ünbekannt", "x" * 100)),
         *({"creationDate": moment, "latestConnection": moment, "lastCheck": moment} for moment in MOMENTS),
-        *({"passwordExists": password, "tokenExists": token} for password in (True, False) for token in (True, False)),
+        *(
+            {"passwordExists": password, "tokenExists": token}
+            for password in (True, False)
+            for token in (True, False)
+        ),
         *({"integrationCount": count} for count in (1, 2, 50)),
         *({"appId": app} for app in (0, 1, 2, 2, 900_000)),
         *({"latestLog": log(1000 - number, **values), "status": 1} for number, values in enumerate(LOGS)),
@@ -101,7 +131,9 @@ def test_importing_twice_changes_nothing(load):
     App.objects.filter(pk=1).update(name="ERP")
     keep = [list(model.objects.order_by("pk").values()) for model in (App, Integration, ConnectionLog)]
     load(shapes(), "--on-existing", "overwrite")
-    assert [list(model.objects.order_by("pk").values()) for model in (App, Integration, ConnectionLog)] == keep
+    assert [
+        list(model.objects.order_by("pk").values()) for model in (App, Integration, ConnectionLog)
+    ] == keep
 
 
 def test_an_empty_registry_is_exported_as_an_empty_array(load):
@@ -116,14 +148,18 @@ def test_the_order_of_the_file_does_not_matter(load):
 
 def test_fail_is_the_default(load, refuse):
     load([record(1), record(2)])
-    assert re.fullmatch(r"Connection 2 exists; .*skip or overwrite\.", refuse([record(2, name="other"), record(3, appId=9)]))
+    assert re.fullmatch(
+        r"Connection 2 exists; .*skip or overwrite\.", refuse([record(2, name="other"), record(3, appId=9)])
+    )
 
 
 def test_skip(load):
     load([record(1, name="mine", appId=1, integrationCount=1, latestLog=log(1))])
     before = exported()
     changed = record(1, name="theirs", appId=2, integrationCount=3, latestLog=log(2), passwordExists=True)
-    assert load([changed, record(2)], "--on-existing", "skip").startswith("2 records: 1 created, 0 overwritten, 1 skipped.")
+    assert load([changed, record(2)], "--on-existing", "skip").startswith(
+        "2 records: 1 created, 0 overwritten, 1 skipped."
+    )
     assert exported() == [*before, record(2)]
     assert not App.objects.filter(pk=2).exists()
 
@@ -132,8 +168,12 @@ def test_overwrite(load):
     load([record(1, name="mine", appId=1, integrationCount=5, latestLog=log(1))])
     Connection.objects.update(scope="orders", timeout=7)
     version, uid = one().version, one().uid
-    theirs = record(1, name="theirs", appId=2, integrationCount=3, latestLog=log(2), type="MSSQL", url="db", status=1)
-    assert load([theirs, record(2)], "--on-existing", "overwrite").startswith("2 records: 1 created, 1 overwritten, 0 skipped.")
+    theirs = record(
+        1, name="theirs", appId=2, integrationCount=3, latestLog=log(2), type="MSSQL", url="db", status=1
+    )
+    assert load([theirs, record(2)], "--on-existing", "overwrite").startswith(
+        "2 records: 1 created, 1 overwritten, 0 skipped."
+    )
     assert exported() == [theirs, record(2)]
     # What a record does not tell stays.
     assert (one().scope, one().timeout, one().uid) == ("orders", 7, uid)
@@ -145,7 +185,10 @@ def test_overwrite(load):
 def test_a_dry_run_changes_nothing(mode, load):
     load([record(1, appId=1, integrationCount=2, latestLog=log(1))])
     before = everything()
-    records = [record(2, appId=7, integrationCount=3, latestLog=log(2), passwordExists=True), record(3, status=5)]
+    records = [
+        record(2, appId=7, integrationCount=3, latestLog=log(2), passwordExists=True),
+        record(3, status=5),
+    ]
     if mode != "fail":
         records.append(record(1, name="theirs", integrationCount=0))
     printed = load(records, "--on-existing", mode, "--dry-run")
@@ -181,7 +224,20 @@ BLANKS = [" ", "\t\n", "\u00a0\u3000", "\u200b", "\ufeff "]
         ("tokenExists", ["maybe", 5, {}]),
         ("password", [5, "hunter2\0", ["hunter2"]]),
         ("token", [5, "hunter2\0", ["hunter2"]]),
-        ("creationDate", ["tomorrow", 5, "", "2026-13-01", "2026-02-30", "2026-W01", "0000-01-01", "0001-01-01T00:00+02:00", []]),
+        (
+            "creationDate",
+            [
+                "tomorrow",
+                5,
+                "",
+                "2026-13-01",
+                "2026-02-30",
+                "2026-W01",
+                "0000-01-01",
+                "0001-01-01T00:00+02:00",
+                [],
+            ],
+        ),
         ("latestConnection", ["tomorrow", 5]),
         ("lastCheck", ["tomorrow", 5]),
         ("latestLog", ["x", 5, [], {}]),
@@ -197,7 +253,11 @@ def test_a_bad_record_is_named_with_its_position_and_field(field, values, refuse
     outer, _, inner = field.partition(".")
     for value in values:
         bad = record(2, **{outer: log(2, **{inner: value}) if inner else value})
-        assert re.search(rf"^Record 1 \(counted from 0\): {re.escape(field)}\b", refuse([record(1, appId=1), bad, record(3)]), re.MULTILINE)
+        assert re.search(
+            rf"^Record 1 \(counted from 0\): {re.escape(field)}\b",
+            refuse([record(1, appId=1), bad, record(3)]),
+            re.MULTILINE,
+        )
 
 
 @pytest.mark.parametrize("url", [f"http://{'u' * 256}@host", "http://a%00b:x@host"])
@@ -208,7 +268,9 @@ def test_user_info_that_fits_no_user_name_is_a_bad_record(url, refuse):
 @pytest.mark.parametrize("field", ["id", "appId", "integrationCount"])
 def test_integers_beyond_64_bits_are_bad_fields_and_no_bad_json(field, refuse):
     for number in (2**63, -(2**63) - 1, 10**30):
-        assert refuse([record(1), record(2, **{field: number})]).startswith(f"Record 1 (counted from 0): {field}")
+        assert refuse([record(1), record(2, **{field: number})]).startswith(
+            f"Record 1 (counted from 0): {field}"
+        )
 
 
 def test_the_largest_ids_leave_room_for_new_ones(load):
@@ -224,7 +286,9 @@ def test_an_offset_beyond_the_largest_id_is_refused(field, refuse):
     outer, _, inner = field.partition(".")
     bad = record(1, **{outer: log(2, **{inner: 2**53 - 5}) if inner else 2**53 - 5})
     fault = refuse([bad], "--id-offset", "6")
-    assert re.fullmatch(rf"Record 0 \(counted from 0\): {field}: .* is above 9007199254740992 with the offset, .*", fault)
+    assert re.fullmatch(
+        rf"Record 0 \(counted from 0\): {field}: .* is above 9007199254740992 with the offset, .*", fault
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +319,9 @@ def test_records_that_are_no_objects(bad, refuse):
 
 def test_all_bad_records_are_named(refuse):
     faults = refuse([record(1, name=None, type=""), record(2), record(3, url=5)]).splitlines()
-    assert [fault.partition(": ")[0] for fault in faults] == ["Record 0 (counted from 0)"] * 2 + ["Record 2 (counted from 0)"]
+    assert [fault.partition(": ")[0] for fault in faults] == ["Record 0 (counted from 0)"] * 2 + [
+        "Record 2 (counted from 0)"
+    ]
 
 
 def test_very_many_bad_records_are_not_all_named(refuse):
@@ -272,7 +338,9 @@ def test_a_refusal_tells_no_secret(refuse):
 def test_nothing_is_stored_when_a_later_batch_is_bad(refuse, load, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", 2)
     load_demo()
-    assert "Record 5" in refuse([*(record(100 + number, appId=50 + number, integrationCount=1) for number in range(5)), record(0)])
+    assert "Record 5" in refuse(
+        [*(record(100 + number, appId=50 + number, integrationCount=1) for number in range(5)), record(0)]
+    )
 
 
 def test_small_batches_store_the_same(load, monkeypatch):
@@ -287,12 +355,16 @@ def test_duplicate_ids_in_the_file(size, refuse, monkeypatch):
     assert refuse([record(1), record(2), record(1)]).startswith("Record 2 (counted from 0): id")
 
 
-@pytest.mark.parametrize("content", ["", " ", "{}", '"x"', "null", "5", json.dumps(record(1)), "<html></html>", "x[]"])
+@pytest.mark.parametrize(
+    "content", ["", " ", "{}", '"x"', "null", "5", json.dumps(record(1)), "<html></html>", "x[]"]
+)
 def test_not_an_array(content, refuse):
     assert "JSON array" in refuse(content)
 
 
-@pytest.mark.parametrize("end", ["", ",", ",]", "]]", "] x", ', {"id": NaN}]', ", {'id': 2}]", ", Infinity]", ", tru]", ", {]"])
+@pytest.mark.parametrize(
+    "end", ["", ",", ",]", "]]", "] x", ', {"id": NaN}]', ", {'id': 2}]", ", Infinity]", ", tru]", ", {]"]
+)
 def test_broken_json(end, refuse):
     assert "not well-formed JSON" in refuse(f"[{json.dumps(record(1))}{end}")
 
@@ -332,7 +404,9 @@ def test_only_three_keys_are_needed(load):
     now = datetime(2026, 5, 7, 13, 30, tzinfo=UTC)
     with time_machine.travel(now, tick=False):
         load([{"id": 1, "name": "ERP", "type": "REST"}])
-    assert exported() == [record(1, name="ERP", url="", authentication="", creationDate="2026-05-07T13:30:00.000000")]
+    assert exported() == [
+        record(1, name="ERP", url="", authentication="", creationDate="2026-05-07T13:30:00.000000")
+    ]
 
 
 @pytest.mark.parametrize("key", ["url", "username", "authentication"])
@@ -348,7 +422,14 @@ def test_null_text_in_a_log(load):
 
 @pytest.mark.parametrize("status", [2, -1, 200, "1", "ok", [], 0.5])
 def test_any_status_but_1_is_0_and_counted(status, load):
-    printed = load([record(1, status=status), record(2, latestLog=log(2, status=status)), record(3, status=1), record(4, status=0)])
+    printed = load(
+        [
+            record(1, status=status),
+            record(2, latestLog=log(2, status=status)),
+            record(3, status=1),
+            record(4, status=0),
+        ]
+    )
     assert "2 statuses other than 0 and 1 stored as 0." in printed.splitlines()
     assert [each["status"] for each in exported()] == [0, 0, 1, 0]
     assert exported()[1]["latestLog"]["status"] == 0
@@ -385,10 +466,20 @@ def test_user_info_gives_way_to_fields_of_its_own(load):
 
 
 def test_what_exists_but_is_not_told_is_expected(load):
-    printed = load([record(1, passwordExists=True), record(2, tokenExists=True), record(3, passwordExists=True, tokenExists=True)])
+    printed = load(
+        [
+            record(1, passwordExists=True),
+            record(2, tokenExists=True),
+            record(3, passwordExists=True, tokenExists=True),
+        ]
+    )
     assert "2 connections have a password that is expected and was not entered here yet." in printed
     assert "2 connections have a token that is expected and was not entered here yet." in printed
-    assert [(each["passwordExists"], each["tokenExists"]) for each in exported()] == [(True, False), (False, True), (True, True)]
+    assert [(each["passwordExists"], each["tokenExists"]) for each in exported()] == [
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
     assert not any(one(id).has_stored(secret) for id in (1, 2, 3) for secret in ("password", "token"))
 
 
@@ -422,7 +513,9 @@ MOVED = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after", "moved"), [*((*row, False) for row in SAME), *((*row, True) for row in MOVED)])
+@pytest.mark.parametrize(
+    ("before", "after", "moved"), [*((*row, False) for row in SAME), *((*row, True) for row in MOVED)]
+)
 @pytest.mark.parametrize("secret", ["password", "token"])
 def test_overwriting_keeps_a_secret_only_where_it_belongs(secret, before, after, moved, load):
     exists = {f"{secret}Exists": True}
@@ -430,16 +523,23 @@ def test_overwriting_keeps_a_secret_only_where_it_belongs(secret, before, after,
     printed = load([record(1, url=after, **exists)], "--on-existing", "overwrite")
     assert exported() == [record(1, url=after, **exists)]
     assert one().reveal(secret) == ("" if moved else "hunter2")
-    assert (f"Connection 1: its address or type changed, so its {secret} must be entered again." in printed) is moved
+    assert (
+        f"Connection 1: its address or type changed, so its {secret} must be entered again." in printed
+    ) is moved
 
 
 @pytest.mark.parametrize(
     ("before", "after", "moved"),
-    [*(("REST", "GraphQL", False), ("REST", "REST", False)), *(("REST", "FTP", True), ("MSSQL", "REST", True), ("MSSQL", "MySQL", True))],
+    [
+        *(("REST", "GraphQL", False), ("REST", "REST", False)),
+        *(("REST", "FTP", True), ("MSSQL", "REST", True), ("MSSQL", "MySQL", True)),
+    ],
 )
 def test_overwriting_keeps_a_secret_only_with_its_protocol(before, after, moved, load):
     load([record(1, url="https://host", type=before, password="hunter2")])
-    printed = load([record(1, url="https://host", type=after, passwordExists=True)], "--on-existing", "overwrite")
+    printed = load(
+        [record(1, url="https://host", type=after, passwordExists=True)], "--on-existing", "overwrite"
+    )
     assert (one().type, one().reveal("password")) == (after, "" if moved else "hunter2")
     assert ("its address or type changed, so its password must be entered again" in printed) is moved
 
@@ -467,7 +567,9 @@ def test_secrets_that_records_never_tell(load):
     connection.save()
     load([record(1, url="sftp://host")], "--on-existing", "overwrite")
     assert one().reveal("private_key") == "hunter2\n"
-    assert "its private key must be entered again" in load([record(1, url="sftp://other")], "--on-existing", "overwrite")
+    assert "its private key must be entered again" in load(
+        [record(1, url="sftp://other")], "--on-existing", "overwrite"
+    )
     assert (one().has_stored("private_key"), one().private_key_exists) == (False, True)
     # The same file again must not make it forget that a key is missing.
     load([record(1, url="sftp://other")], "--on-existing", "overwrite")
@@ -504,14 +606,24 @@ def test_the_largest_count(load):
 
 
 def test_log_ids_that_collide_in_the_file(load):
-    printed = load([record(1, latestLog=log(10)), record(2, latestLog=log(10, error="other")), record(3, latestLog=log(11))])
+    printed = load(
+        [
+            record(1, latestLog=log(10)),
+            record(2, latestLog=log(10, error="other")),
+            record(3, latestLog=log(11)),
+        ]
+    )
     assert "Connection 2: its log entry 10 is now 12, as another connection's has that id." in printed
     assert [each["latestLog"] for each in exported()] == [log(10), log(12, error="other"), log(11)]
 
 
 def test_log_ids_that_collide_with_the_database(load):
     load([record(1, latestLog=log(10)), record(2, latestLog=log(11))])
-    printed = load([record(2, latestLog=log(10, error="new")), record(3, latestLog=log(11))], "--on-existing", "overwrite")
+    printed = load(
+        [record(2, latestLog=log(10, error="new")), record(3, latestLog=log(11))],
+        "--on-existing",
+        "overwrite",
+    )
     assert [each["latestLog"] for each in exported()] == [log(10), log(12, error="new"), log(13)]
     assert "Connection 2: its log entry 10 is now 12" in printed
     assert "Connection 3: its log entry 11 is now 13" in printed
@@ -522,7 +634,14 @@ def test_log_ids_that_collide_with_the_database(load):
 @pytest.mark.parametrize("size", [1, 2, 1000])
 def test_colliding_log_ids_across_batches(size, load, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", size)
-    load([record(1, latestLog=log(10)), record(2, latestLog=log(10)), record(3, latestLog=log(10)), record(4, latestLog=log(11))])
+    load(
+        [
+            record(1, latestLog=log(10)),
+            record(2, latestLog=log(10)),
+            record(3, latestLog=log(10)),
+            record(4, latestLog=log(11)),
+        ]
+    )
     assert [each["latestLog"]["id"] for each in exported()] == [10, 12, 13, 11]
 
 
@@ -535,14 +654,18 @@ def test_an_own_log_entry_is_written_over(load):
 
 def test_missing_apps_are_created(load):
     App.objects.create(pk=1, name="ERP")
-    assert "2 apps created." in load([record(1, appId=1), record(2, appId=2), record(3, appId=2), record(4, appId=0)])
+    assert "2 apps created." in load(
+        [record(1, appId=1), record(2, appId=2), record(3, appId=2), record(4, appId=0)]
+    )
     assert dict(App.objects.values_list("pk", "name")) == {0: "App 0", 1: "ERP", 2: "App 2"}
     assert not App.objects.filter(demo=True).exists()
 
 
 def test_duplicate_names_are_kept_and_named(load):
     names = [("ERP", 1), ("erp", 1), ("ERP", 2), ("Straße", None), ("STRASSE", None), ("other", None)]
-    printed = load([record(number, name=name, appId=app) for number, (name, app) in enumerate(names, start=1)])
+    printed = load(
+        [record(number, name=name, appId=app) for number, (name, app) in enumerate(names, start=1)]
+    )
     told = [line.casefold() for line in printed.splitlines() if "are called" in line]
     assert len(told) == 2
     assert "2 connections of app 1 are called 'erp'" in told[0]
@@ -563,7 +686,9 @@ def test_unknown_types_are_kept_and_not_testable(type, load):
 
 
 # An authentication that nobody knows cannot be tried.
-@pytest.mark.parametrize(("authentication", "testable"), [("Kerberos", False), ("No Authentication", True), ("", True)])
+@pytest.mark.parametrize(
+    ("authentication", "testable"), [("Kerberos", False), ("No Authentication", True), ("", True)]
+)
 def test_testable_is_read_from_type_and_authentication(authentication, testable, load):
     load([record(1, authentication=authentication, isTestable=not testable)])
     assert exported() == [record(1, authentication=authentication, isTestable=testable)]
@@ -589,7 +714,17 @@ def test_testable_is_read_from_type_and_authentication(authentication, testable,
 )
 def test_forms_of_dates(written, stored, load):
     with time_machine.travel(datetime(2026, 3, 31, 12, 30, 45, tzinfo=UTC), tick=False):
-        load([record(1, creationDate=written, latestConnection=written, lastCheck=written, latestLog=log(1, creationDate=written))])
+        load(
+            [
+                record(
+                    1,
+                    creationDate=written,
+                    latestConnection=written,
+                    lastCheck=written,
+                    latestLog=log(1, creationDate=written),
+                )
+            ]
+        )
     shown = {"creationDate": stored, "latestConnection": stored, "lastCheck": stored}
     assert exported() == [record(1, **shown, latestLog=log(1, creationDate=stored))]
 
@@ -630,7 +765,12 @@ def test_a_refused_import_keeps_the_demo_data(refuse, db):
 
 
 def test_new_rows_get_ids_after_the_imported_ones(load):
-    load([record(500_000, appId=70_000, latestLog=log(900_000), integrationCount=2), record(400_000, latestLog=log(900_000))])
+    load(
+        [
+            record(500_000, appId=70_000, latestLog=log(900_000), integrationCount=2),
+            record(400_000, latestLog=log(900_000)),
+        ]
+    )
     assert App.objects.create(name="new").pk > 70_000
     assert ConnectionLog.objects.create(connection=one(500_000), status=1).pk > 900_001
     new = Connection.objects.create(name="new", type="REST")

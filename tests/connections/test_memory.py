@@ -22,7 +22,9 @@ def test_import_and_export_run_in_bounded_memory(empty_database, tmp_path):
         )
         command = [sys.executable, "-c", code, *words]
         environment["DJANGO_SETTINGS_MODULE"] = "itempath.settings"
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout, int(done.stderr.split()[-1])
 

@@ -22,7 +22,14 @@ from tests.connections.records import record
 from tests.pages import make_connection
 
 SAME = [
-    *(("ERP", "erp"), ("Straße", "STRASSE"), ("ﬁle", "FILE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("İ", "i̇"), ("ŉ", "ʼN")),
+    *(
+        ("ERP", "erp"),
+        ("Straße", "STRASSE"),
+        ("ﬁle", "FILE"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("İ", "i̇"),
+        ("ŉ", "ʼN"),
+    ),
     *(("caf\u00e9", "CAFE\u0301"), ("\u212b", "a\u030a"), ("\uac00", "\u1100\u1161"), ("ᾳ", "ΑΙ")),
 ]
 DIFFERENT = [("ERP", "ERP 2"), ("ERP", "ERP "), ("café", "cafe"), ("ı", "i"), ("ＡＢＣ", "abc"), ("x²", "x2")]
@@ -180,7 +187,9 @@ class Saver:
         code = f"import django; django.setup()\n{SAVER}"
         environment = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "itempath.settings"}
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([sys.executable, "-c", code, *app], cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *app], cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True
+        )
         self.said: Queue[str] = Queue()
         threading.Thread(target=self.listen, daemon=True).start()
 
@@ -211,7 +220,13 @@ def savers(new_database):
     def make(*app: str) -> list[Saver]:
         url = new_database()
         for name in app:
-            manage(url, "shell", "-v0", "-c", f"from connections.models import App; App.objects.create(name={name!r})")
+            manage(
+                url,
+                "shell",
+                "-v0",
+                "-c",
+                f"from connections.models import App; App.objects.create(name={name!r})",
+            )
         made.extend(Saver(url, *app) for _ in range(2))
         return made
 
@@ -237,7 +252,9 @@ def test_of_two_that_save_one_name_at_once_one_is_refused(app, savers):
 
 def test_a_check_of_a_name_reads_no_others(db):
     app = App.objects.create(name="WMS")
-    Connection.objects.bulk_create(Connection(name=f"C{number}", type="REST", app=app) for number in range(50))
+    Connection.objects.bulk_create(
+        Connection(name=f"C{number}", type="REST", app=app) for number in range(50)
+    )
     for owner in (app, None):
         with CaptureQueriesContext(connection) as queries:
             Connection(name="new", type="REST", app=owner).check_name()
@@ -250,7 +267,9 @@ def test_a_check_of_a_name_reads_no_others(db):
 def test_names_are_looked_up_in_an_index(db):
     app = App.objects.create(name="WMS")
     for owner in (app, None):
-        Connection.objects.bulk_create(Connection(name=f"C{number}", type="REST", app=owner) for number in range(2000))
+        Connection.objects.bulk_create(
+            Connection(name=f"C{number}", type="REST", app=owner) for number in range(2000)
+        )
     refresh_statistics(Connection)
     for owner in (app, None):
         plan = Connection.objects.filter(app=owner).named("C7").values_list("pk", "name").explain()

@@ -28,7 +28,9 @@ TAKEN = {
     "Server=tcp:erp01.example.com,1433;User ID=sa;Password=Tr1@cky;Encrypt=True": Taken(
         "Server=tcp:erp01.example.com,1433;Encrypt=True", "sa", "Tr1@cky"
     ),
-    "jdbc:sqlserver://erp01;databaseName=wms;user=sa;password=p@ss;": Taken("jdbc:sqlserver://erp01;databaseName=wms;", "sa", "p@ss"),
+    "jdbc:sqlserver://erp01;databaseName=wms;user=sa;password=p@ss;": Taken(
+        "jdbc:sqlserver://erp01;databaseName=wms;", "sa", "p@ss"
+    ),
     "Driver={ODBC Driver 18 for SQL Server};Server=erp01;UID=sa;PWD={a@b};": Taken(
         "Driver={ODBC Driver 18 for SQL Server};Server=erp01", "sa", "a@b"
     ),
@@ -40,14 +42,20 @@ TAKEN = {
     ),
     "jdbc:db2://db2:50000/wms:user=sa;password=Tr1cky;": Taken("jdbc:db2://db2:50000/wms", "sa", "Tr1cky"),
     "host=db user=me password='Tr1 cky' dbname=wms": Taken("host=db dbname=wms", "me", "Tr1 cky"),
-    "postgresql://db.example.com/wms?user=me&password=Tr1cky": Taken("postgresql://db.example.com/wms", "me", "Tr1cky"),
-    "jdbc:mysql://db/wms?useSSL=true&PASSWORD=Tr1cky&User=me": Taken("jdbc:mysql://db/wms?useSSL=true", "me", "Tr1cky"),
+    "postgresql://db.example.com/wms?user=me&password=Tr1cky": Taken(
+        "postgresql://db.example.com/wms", "me", "Tr1cky"
+    ),
+    "jdbc:mysql://db/wms?useSSL=true&PASSWORD=Tr1cky&User=me": Taken(
+        "jdbc:mysql://db/wms?useSSL=true", "me", "Tr1cky"
+    ),
     "http://me:p/w@rd@host/a": Taken("http://host/a", "me", "p/w@rd"),
     "mysql://user:/Tr1cky@host/db": Taken("mysql://host/db", "user", "/Tr1cky"),
     "\u200bhttps://me:Tr1cky@host/": Taken("https://host/", "me", "Tr1cky"),
     "\ufeff https://me:Tr1cky@host/\u00a0": Taken("https://host/", "me", "Tr1cky"),
     'scott/"t@iger"@ora:1521/svc': Taken("ora:1521/svc", "scott", "t@iger"),
-    "jdbc:oracle:thin:scott/Tr1cky@//ora:1521/svc": Taken("jdbc:oracle:thin:@//ora:1521/svc", "scott", "Tr1cky"),
+    "jdbc:oracle:thin:scott/Tr1cky@//ora:1521/svc": Taken(
+        "jdbc:oracle:thin:@//ora:1521/svc", "scott", "Tr1cky"
+    ),
     "(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=wms)(USER=me)(PASSWORD=Tr1cky)))": Taken(
         "(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=wms)))", "me", "Tr1cky"
     ),
@@ -73,12 +81,32 @@ REFUSED = {
     "ldap://host/ou=me@Tr1cky": "has an @",
 }
 STAYS = [
-    *("", "erp01", "ERP01\\SQLEXPRESS", "ERP01\\WMS,1433", "//scan:1521/svc", "ora:1521/svc", "mq1:5672,mq2:5672", "amqp://mq1,mq2/v"),
-    *("fe80::1%eth0", "http://[fe80::1%25eth0]:8080/", "[2001:db8::1]:502", "\\\\files\\in", "C:\\data\\orders.mdb", "/srv/in"),
+    *(
+        "",
+        "erp01",
+        "ERP01\\SQLEXPRESS",
+        "ERP01\\WMS,1433",
+        "//scan:1521/svc",
+        "ora:1521/svc",
+        "mq1:5672,mq2:5672",
+        "amqp://mq1,mq2/v",
+    ),
+    *(
+        "fe80::1%eth0",
+        "http://[fe80::1%25eth0]:8080/",
+        "[2001:db8::1]:502",
+        "\\\\files\\in",
+        "C:\\data\\orders.mdb",
+        "/srv/in",
+    ),
     "(DESCRIPTION=(ADDRESS_LIST=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521)))(CONNECT_DATA=(SERVICE_NAME=svc)))",
     "jdbc:oracle:thin:@(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521))(CONNECT_DATA=(SERVICE_NAME=svc)))",
     "Server=erp01;Database=wms;Trusted_Connection=True;Encrypt=True",
-    *("https://example.com/@me?mail=a@b.example", "https://host/?next=/a=b&token_type=bearer", "jdbc:mysql://(host=h,port=3306)/db"),
+    *(
+        "https://example.com/@me?mail=a@b.example",
+        "https://host/?next=/a=b&token_type=bearer",
+        "jdbc:mysql://(host=h,port=3306)/db",
+    ),
 ]
 
 LIST = "Server=erp01;UID=sa;PWD=Tr1cky;Encrypt=True"
@@ -118,18 +146,35 @@ def test_a_form_says_at_which_field_it_refuses_credentials(written, db):
         assert answer.status_code == 200
         assert set(answer.context["adminform"].form.errors) in (set(FIELDS), {"token_url"})
         assert not any(secret in unescape(answer.content.decode()) for secret in secrets_of(written))
-    assert [getattr(reread(stored), field) for field in FIELDS] == [getattr(stored, field) for field in FIELDS]
+    assert [getattr(reread(stored), field) for field in FIELDS] == [
+        getattr(stored, field) for field in FIELDS
+    ]
     assert Connection.objects.count() == 1
 
 
 def test_a_refused_form_keeps_what_is_no_secret(db):
     client, stored = manager_browser(), make_connection()
-    answer = change(client, stored, url=LIST, token_url="https://idp.example.com/x", test_endpoint="@evil.example/x", headers="Host: evil")
+    answer = change(
+        client,
+        stored,
+        url=LIST,
+        token_url="https://idp.example.com/x",
+        test_endpoint="@evil.example/x",
+        headers="Host: evil",
+    )
     form = answer.context["adminform"].form
     assert set(form.errors) == {"url", "test_endpoint", "headers"}
     shown = [form[name].value() for name in ("url", "token_url", "test_endpoint", "headers")]
-    assert shown == ["Server=erp01;Encrypt=True", "https://idp.example.com/x", "@evil.example/x", "Host: evil"]
-    assert change(client, stored, url=shown[0], type="MSSQL", authentication="No Authentication").status_code == 302
+    assert shown == [
+        "Server=erp01;Encrypt=True",
+        "https://idp.example.com/x",
+        "@evil.example/x",
+        "Host: evil",
+    ]
+    assert (
+        change(client, stored, url=shown[0], type="MSSQL", authentication="No Authentication").status_code
+        == 302
+    )
 
 
 @pytest.mark.parametrize("written", STAYS)
@@ -145,7 +190,9 @@ def test_no_reader_finds_what_was_pasted(written, load, api):
     password = TAKEN[written].password
     answers = [api.get(path) for path in ("/api/connections", "/api/connections/1")]
     client = manager_browser()
-    pages = [client.get(path) for path in (CONNECTIONS, f"{CONNECTIONS}1/change/", f"{CONNECTIONS}1/history/")]
+    pages = [
+        client.get(path) for path in (CONNECTIONS, f"{CONNECTIONS}1/change/", f"{CONNECTIONS}1/history/")
+    ]
     for text in (*map(whole_answer, answers + pages), whole_database()):
         assert not password or password not in unescape(text)
         assert found(text, CANARY) == []
@@ -153,7 +200,9 @@ def test_no_reader_finds_what_was_pasted(written, load, api):
 
 def add(client: Any, **changes: Any) -> Any:
     path = f"{CONNECTIONS}add/"
-    return client.post(path, filled(client.get(path), **{"name": "new", "type": "REST", "url": "", **changes}))
+    return client.post(
+        path, filled(client.get(path), **{"name": "new", "type": "REST", "url": "", **changes})
+    )
 
 
 def secrets_of(written: str) -> list[str]:

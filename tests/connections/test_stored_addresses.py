@@ -21,7 +21,9 @@ def put(record: Connection, **fields: str) -> Connection:
     """Store what no door takes any more."""
     with connection.cursor() as cursor:
         for column, text in fields.items():
-            cursor.execute(f"UPDATE connections_connection SET {column} = %s WHERE id = %s", [text, record.pk])
+            cursor.execute(
+                f"UPDATE connections_connection SET {column} = %s WHERE id = %s", [text, record.pk]
+            )
     return record
 
 
@@ -51,7 +53,11 @@ def test_what_the_connection_has_of_its_own_is_kept(db):
 
 
 def test_an_address_that_cannot_be_read_is_named(db, caplog):
-    record = put(make_connection(), url="https://erp.example.com/?api_key=Tr1cky", token_url="https://me:Tr1cky@idp.example.com")
+    record = put(
+        make_connection(),
+        url="https://erp.example.com/?api_key=Tr1cky",
+        token_url="https://me:Tr1cky@idp.example.com",
+    )
     before = Connection.objects.values().get()
     take_credentials_out(apps, "default")
     assert Connection.objects.values().get() == before
@@ -61,7 +67,9 @@ def test_an_address_that_cannot_be_read_is_named(db, caplog):
 
 
 def test_other_addresses_stay(db, django_assert_num_queries):
-    for number, url in enumerate(("https://erp.example.com/@me?mail=a@b.example", "Server=erp01;Database=wms", "//scan:1521/svc")):
+    for number, url in enumerate(
+        ("https://erp.example.com/@me?mail=a@b.example", "Server=erp01;Database=wms", "//scan:1521/svc")
+    ):
         make_connection(name=f"C{number}", url=url)
     before = list(Connection.objects.values())
     with django_assert_num_queries(4):  # the version, two batches, the record of changes
@@ -76,7 +84,9 @@ def test_the_record_of_changes_forgets_them_too(db):
         {"token_url": ["https://idp.example.com/?client_secret=Tr1@cky", "None"]},
         {"name": ["a", "b"]},
     ):
-        LogEntry.objects.create(content_type=kind, object_pk="7", object_id=7, object_repr="x", action=1, changes=changes)
+        LogEntry.objects.create(
+            content_type=kind, object_pk="7", object_id=7, object_repr="x", action=1, changes=changes
+        )
     take_credentials_out(apps, "default")
     assert [entry.changes for entry in LogEntry.objects.order_by("pk")] == [
         # A name is what its author made it.

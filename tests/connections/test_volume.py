@@ -36,13 +36,17 @@ def many(django_db_setup, django_db_blocker):
         yield
         with transaction.atomic():  # a connection and its latest log point at each other
             for model in (Integration, ConnectionLog, Connection, App, LogEntry):
-                model.objects.all()._raw_delete("default")  # without signals, which write a record of each change
+                model.objects.all()._raw_delete(
+                    "default"
+                )  # without signals, which write a record of each change
 
 
 def walk(api, field, direction, between=lambda: None):
     """Return the ids of all pages, one after the other."""
     found, number = [], 0
-    while page := ids(api.get("/api/connections", {"orderby": f"{field}:{direction}", "limit": PAGE, "page": number})):
+    while page := ids(
+        api.get("/api/connections", {"orderby": f"{field}:{direction}", "limit": PAGE, "page": number})
+    ):
         found += page
         number += 1
         between()
@@ -52,7 +56,10 @@ def walk(api, field, direction, between=lambda: None):
 @pytest.mark.parametrize("field", FIELDS)
 def test_paging_visits_each_row_once_while_rows_are_added_and_checked_at_the_far_end(field, many, api):
     late = datetime(9999, 1, 1, tzinfo=UTC)
-    texts = dict.fromkeys(("name", "url", "username"), "\U0010fffd") | {"type": "REST", "authentication": "No Authentication"}
+    texts = dict.fromkeys(("name", "url", "username"), "\U0010fffd") | {
+        "type": "REST",
+        "authentication": "No Authentication",
+    }
     latest = dict.fromkeys(("creation_date", "latest_connection", "last_check"), late)
     app = App.objects.create(id=2**62, name="the last")
 
@@ -60,7 +67,9 @@ def test_paging_visits_each_row_once_while_rows_are_added_and_checked_at_the_far
         # Sorts behind every row of the dataset, by whichever field; then a check of it is recorded.
         flags = {"password_exists": True, "token_exists": True, "status": 1, "integration_count": 10**6}
         added = Connection.objects.create(app=app, **texts, **latest, **flags)
-        added.latest_log = ConnectionLog.objects.create(connection=added, status=1, description="Connection test complete")
+        added.latest_log = ConnectionLog.objects.create(
+            connection=added, status=1, description="Connection test complete"
+        )
         added.last_check = late
         added.save(update_fields=["latest_log", "last_check"])
 
@@ -95,7 +104,10 @@ def test_a_second_itempath_beside_the_first(many):
 def long_log(many):
     """One connection with a long log."""
     chosen = Connection.objects.get(pk=1)
-    entries = (ConnectionLog(connection=chosen, status=1, description="Connection test complete") for _ in range(ROWS))
+    entries = (
+        ConnectionLog(connection=chosen, status=1, description="Connection test complete")
+        for _ in range(ROWS)
+    )
     ConnectionLog.objects.bulk_create(entries, batch_size=5000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -111,7 +123,9 @@ PAGES = [
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_the_length_of_the_log_does_not_matter(path, long_log, api, admin_client, django_assert_max_num_queries):
+def test_the_length_of_the_log_does_not_matter(
+    path, long_log, api, admin_client, django_assert_max_num_queries
+):
     client = admin_client if path.startswith("/admin/") else api
     with django_assert_max_num_queries(20) as captured:
         assert client.get(path).status_code == 200

@@ -19,7 +19,9 @@ from tests.conftest import make_user
 from tests.pages import CONNECTIONS, browser, make_connection, make_superuser
 from workitems.models import Backlog, Bug, Initiative, Item, Link, Organization
 
-LISTS: dict[str, Any] = {str(model._meta.model_name): model_admin for model, model_admin in admin.site._registry.items()}
+LISTS: dict[str, Any] = {
+    str(model._meta.model_name): model_admin for model, model_admin in admin.site._registry.items()
+}
 HUGE = ["9223372036854775808", "-9223372036854775809", "9" * 30, "9" * 5000]
 ODD = [*HUGE, "x", "-1", "²", "((", "'", "\\", "%", "\0", "a\0b", "🚚", "", "1.5", "nan"]
 
@@ -34,7 +36,10 @@ def client(db) -> Client:
     ApiKey.issue(machine)
     ApplicationToken.issue(machine)
     organization = Organization.objects.create(name="Plant")
-    ends: list[Any] = [model.objects.create(title="one", organization=organization) for model in (Item, Bug, Backlog, Initiative)]
+    ends: list[Any] = [
+        model.objects.create(title="one", organization=organization)
+        for model in (Item, Bug, Backlog, Initiative)
+    ]
     Link.objects.create(item=ends[0], bug=ends[1])
     return browser(make_superuser())
 
@@ -48,7 +53,18 @@ def queries(name: str) -> Iterator[str]:
     """Yield what the list may be asked for, each with an odd value."""
     model_admin = LISTS[name]
     offered = [lookup for each in model_admin.list_filter for lookup in model_admin.lookups_of(each)]
-    for lookup in ("q", "p", "o", "all", "_facets", "_popup", "_to_field", "_changelist_filters", *offered, *model_admin.linked_lookups):
+    for lookup in (
+        "q",
+        "p",
+        "o",
+        "all",
+        "_facets",
+        "_popup",
+        "_to_field",
+        "_changelist_filters",
+        *offered,
+        *model_admin.linked_lookups,
+    ):
         yield from (f"{lookup}={quote(value)}" for value in ODD)
         yield "&".join([f"{lookup}=1"] * 900)
     yield from (f"q={quote(' '.join(['a'] * number))}" for number in (MAX_WORDS, MAX_WORDS + 1, 1100))
@@ -71,14 +87,21 @@ def test_a_list_answers_whatever_it_is_asked(name, client):
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_page_answers_whatever_its_id(name, client):
-    pages = [f"{address(name)}{quote(odd)}/{page}/" for odd in ODD if odd for page in ("change", "delete", "history", "password")]
+    pages = [
+        f"{address(name)}{quote(odd)}/{page}/"
+        for odd in ODD
+        if odd
+        for page in ("change", "delete", "history", "password")
+    ]
     assert [page for page in pages if not is_sentence(client.get(page))] == []
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_form_answers_whatever_is_proposed(name, client):
     fields = [field.name for field in LISTS[name].model._meta.get_fields()]
-    pages = [f"{address(name, 'add')}?" + "&".join(f"{field}={quote(odd)}" for field in fields) for odd in ODD]
+    pages = [
+        f"{address(name, 'add')}?" + "&".join(f"{field}={quote(odd)}" for field in fields) for odd in ODD
+    ]
     assert [page for page in pages if not is_sentence(client.get(page))] == []
 
 
@@ -111,8 +134,16 @@ def test_a_page_answers_whatever_comes_with_its_address(name, page, client):
 
 
 CHOICES = [
-    *(("connections", "connection", "app"), ("connections", "integration", "connection"), ("accounts", "apikey", "user")),
-    *(("workitems", "item", "organization"), ("workitems", "organization", "members"), ("workitems", "link", "item")),
+    *(
+        ("connections", "connection", "app"),
+        ("connections", "integration", "connection"),
+        ("accounts", "apikey", "user"),
+    ),
+    *(
+        ("workitems", "item", "organization"),
+        ("workitems", "organization", "members"),
+        ("workitems", "link", "item"),
+    ),
     *(("nothing", "like", "this"), ("connections", "connection", "name"), ("a\0b", "connection", "app")),
 ]
 
@@ -120,15 +151,31 @@ CHOICES = [
 @pytest.mark.parametrize("choice", CHOICES, ids="-".join)
 def test_a_choice_answers_whatever_is_searched(choice, client):
     base = "/admin/autocomplete/?" + "&".join(
-        f"{name}={quote(value)}" for name, value in zip(("app_label", "model_name", "field_name"), choice, strict=True)
+        f"{name}={quote(value)}"
+        for name, value in zip(("app_label", "model_name", "field_name"), choice, strict=True)
     )
-    asked = [f"{base}&{name}={quote(odd)}" for name in ("term", "page") for odd in [*ODD, " ".join(["a"] * 1100)]]
+    asked = [
+        f"{base}&{name}={quote(odd)}" for name in ("term", "page") for odd in [*ODD, " ".join(["a"] * 1100)]
+    ]
     assert [each for each in asked if not is_sentence(client.get(each))] == []
 
 
 OTHER_PAGES = [
-    *("/admin/search/?s={}", "/admin/search/?s=a&page={}", "/admin/search/?s=a&extended={}", "/admin/login/?next={}", "/admin/r/{}/1/"),
-    *("/admin/r/1/{}/", "/admin/{}", "/admin/connections/{}/", "/admin/jsi18n/?x={}", "/admin/password_change/?x={}", "/{}"),
+    *(
+        "/admin/search/?s={}",
+        "/admin/search/?s=a&page={}",
+        "/admin/search/?s=a&extended={}",
+        "/admin/login/?next={}",
+        "/admin/r/{}/1/",
+    ),
+    *(
+        "/admin/r/1/{}/",
+        "/admin/{}",
+        "/admin/connections/{}/",
+        "/admin/jsi18n/?x={}",
+        "/admin/password_change/?x={}",
+        "/{}",
+    ),
 ]
 
 
@@ -168,31 +215,75 @@ def test_a_filter_that_cannot_be_used_leads_to_the_whole_list(query, client):
 # What a list may be asked for
 
 FORBIDDEN = {
-    "apikey": ["digest__startswith", "digest", "digest__exact", "prefix__contains", "user__password__startswith", "user__email", "note"],
+    "apikey": [
+        "digest__startswith",
+        "digest",
+        "digest__exact",
+        "prefix__contains",
+        "user__password__startswith",
+        "user__email",
+        "note",
+    ],
     "applicationtoken": ["jti", "jti__startswith", "user__password__startswith", "user__email__contains"],
-    "user": ["password", "password__startswith", "email", "email__contains", "token_generation__gt", "apikey__digest__startswith"],
+    "user": [
+        "password",
+        "password__startswith",
+        "email",
+        "email__contains",
+        "token_generation__gt",
+        "apikey__digest__startswith",
+    ],
     "connection": [
         *(f"{secret}_sealed{suffix}" for secret in SECRETS for suffix in ("", "__startswith")),
-        *("creation_date__year", "name__regex", "uid", "headers__contains", "version__gt", "app__name", "integrations__name"),
+        *(
+            "creation_date__year",
+            "name__regex",
+            "uid",
+            "headers__contains",
+            "version__gt",
+            "app__name",
+            "integrations__name",
+        ),
     ],
     "integration": ["connection__password_sealed__startswith", "connection__name", "name__regex"],
     "connectionlog": ["connection__password_sealed__startswith", "error__contains", "creation_date__year"],
-    "logentry": ["changes__contains", "changes", "actor__password__startswith", "actor__email", "object_repr", "object_pk__startswith"],
+    "logentry": [
+        "changes__contains",
+        "changes",
+        "actor__password__startswith",
+        "actor__email",
+        "object_repr",
+        "object_pk__startswith",
+    ],
     "app": ["connections__password_sealed__startswith", "name__regex", "demo"],
     "organization": ["members__password__startswith", "members__email", "name"],
-    "item": ["organization__members__password__startswith", "created_by__email", "title__regex", "description__contains"],
+    "item": [
+        "organization__members__password__startswith",
+        "created_by__email",
+        "title__regex",
+        "description__contains",
+    ],
     "link": ["item__title__startswith", "item__organization__members__email"],
 }
 
 
-@pytest.mark.parametrize(("name", "lookup"), [(name, lookup) for name, lookups in FORBIDDEN.items() for lookup in lookups])
+@pytest.mark.parametrize(
+    ("name", "lookup"), [(name, lookup) for name, lookups in FORBIDDEN.items() for lookup in lookups]
+)
 def test_what_a_list_does_not_offer_is_no_filter(name, lookup, client):
     answer = client.get(address(name), {lookup: "1"})
     assert (answer.status_code, "not offered here" in answer.content.decode()) == (400, True)
 
 
 OFFERED = {
-    "connection": ["state=up", "type=REST", "type__isnull=True", "authentication=x", "app__id__exact=1", "app__isnull=True"],
+    "connection": [
+        "state=up",
+        "type=REST",
+        "type__isnull=True",
+        "authentication=x",
+        "app__id__exact=1",
+        "app__isnull=True",
+    ],
     "integration": ["active__exact=1"],
     "connectionlog": ["status=1"],
     "logentry": ["action__exact=1", "content_type__id__exact=1", "object_pk=1"],
@@ -203,7 +294,9 @@ OFFERED = {
 }
 
 
-@pytest.mark.parametrize(("name", "query"), [(name, query) for name, queries in OFFERED.items() for query in queries])
+@pytest.mark.parametrize(
+    ("name", "query"), [(name, query) for name, queries in OFFERED.items() for query in queries]
+)
 def test_what_a_list_offers_is_a_filter(name, query, client):
     assert client.get(f"{address(name)}?{query}").status_code == 200
 
@@ -214,7 +307,12 @@ def test_every_link_of_a_list_leads_to_a_list(name, client):
     page = client.get(address(name))
     changelist = page.context["cl"]
     choices = [
-        choice["query_string"] for spec in changelist.filter_specs for choice in spec.choices(changelist) if "query_string" in choice
+        choice["query_string"]
+        for spec in changelist.filter_specs
+        for choice in spec.choices(changelist)
+        if "query_string" in choice
     ]
     sorts = [f"?o={number}" for number in range(len(changelist.list_display))]
-    assert [each for each in (*choices, *sorts, "?p=2") if client.get(f"{address(name)}{each}").status_code != 200] == []
+    assert [
+        each for each in (*choices, *sorts, "?p=2") if client.get(f"{address(name)}{each}").status_code != 200
+    ] == []

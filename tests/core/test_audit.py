@@ -16,7 +16,16 @@ from connections.models import App, Connection, Integration
 from connections.secrets.holder import SECRETS
 from tests.canaries import CANARIES, found
 from tests.conftest import make_user
-from tests.pages import CONNECTIONS, browser, change, filled, make_connection, make_superuser, manager_browser, page_of
+from tests.pages import (
+    CONNECTIONS,
+    browser,
+    change,
+    filled,
+    make_connection,
+    make_superuser,
+    manager_browser,
+    page_of,
+)
 
 RECORD = "/admin/auditlog/logentry/"
 
@@ -50,15 +59,27 @@ def test_who_when_from_where_and_what(client):
     start = timezone.now()
     change(client, record, name="renamed", username="someone")
     [entry] = entries()
-    assert (entry.actor.username, entry.remote_addr, entry.action) == ("boss", "192.0.2.7", LogEntry.Action.UPDATE)
-    assert (entry.object_id, entry.object_repr, entry.content_type.model) == (record.pk, "renamed", "connection")
+    assert (entry.actor.username, entry.remote_addr, entry.action) == (
+        "boss",
+        "192.0.2.7",
+        LogEntry.Action.UPDATE,
+    )
+    assert (entry.object_id, entry.object_repr, entry.content_type.model) == (
+        record.pk,
+        "renamed",
+        "connection",
+    )
     assert entry.changes == {"name": ["ERP", "renamed"], "username": ["", "someone"]}
     assert start <= entry.timestamp <= start + timedelta(minutes=1)
 
 
 def test_an_entry_leads_to_the_log_lines_of_its_request(client):
     record = fresh()
-    answer = client.post(page_of(record), filled(client.get(page_of(record)), name="renamed"), headers={"X-Request-ID": "job-7"})
+    answer = client.post(
+        page_of(record),
+        filled(client.get(page_of(record)), name="renamed"),
+        headers={"X-Request-ID": "job-7"},
+    )
     assert answer["X-Request-ID"] == "job-7"
     assert entries()[0].cid == "job-7"
 
@@ -79,7 +100,9 @@ def test_an_entry_leads_to_the_log_lines_of_its_request(client):
 )
 def test_nobody_says_themselves_where_they_are(headers, client):
     record = fresh()
-    answer = client.post(page_of(record), filled(client.get(page_of(record)), name="renamed"), headers=headers)
+    answer = client.post(
+        page_of(record), filled(client.get(page_of(record)), name="renamed"), headers=headers
+    )
     assert answer.status_code == 302
     [entry] = entries()
     assert (entry.remote_addr, entry.remote_port) == ("192.0.2.7", None)
@@ -89,7 +112,10 @@ def test_nobody_says_themselves_where_they_are(headers, client):
 def test_a_secret_is_recorded_as_changed(secret, client):
     column, text = f"{secret}_sealed", CANARIES[secret]
     record = fresh()
-    steps = [({f"new_{secret}": text}, ["", "changed"]), ({f"new_{secret}": f"{text}2"}, ["changed", "changed"])]
+    steps = [
+        ({f"new_{secret}": text}, ["", "changed"]),
+        ({f"new_{secret}": f"{text}2"}, ["changed", "changed"]),
+    ]
     for sent, recorded in [*steps, ({f"clear_{secret}": "on"}, ["changed", ""])]:
         LogEntry.objects.all().delete()
         assert change(client, record, **sent).status_code == 302
@@ -110,7 +136,12 @@ def test_what_was_expected_and_is_cleared_is_recorded(client):
 
 
 def test_a_new_connection_is_recorded_without_its_secrets(client):
-    data = filled(client.get(f"{CONNECTIONS}add/"), name="new", type="REST", **{f"new_{secret}": CANARIES[secret] for secret in SECRETS})
+    data = filled(
+        client.get(f"{CONNECTIONS}add/"),
+        name="new",
+        type="REST",
+        **{f"new_{secret}": CANARIES[secret] for secret in SECRETS},
+    )
     assert client.post(f"{CONNECTIONS}add/", data).status_code == 302
     recorded = changes_of(Connection, LogEntry.Action.CREATE)
     assert recorded["name"] == ["None", "new"]
@@ -151,9 +182,14 @@ def test_apps_and_integrations_are_recorded(client):
     client.post("/admin/connections/app/add/", {"name": "WMS"})
     app = App.objects.get()
     client.post(f"/admin/connections/app/{app.pk}/change/", {"name": "ERP"})
-    client.post("/admin/connections/integration/add/", {"name": "Orders", "connection": record.pk, "active": "on"})
+    client.post(
+        "/admin/connections/integration/add/", {"name": "Orders", "connection": record.pk, "active": "on"}
+    )
     integration = Integration.objects.get()
-    client.post(f"/admin/connections/integration/{integration.pk}/change/", {"name": "Orders", "connection": record.pk})
+    client.post(
+        f"/admin/connections/integration/{integration.pk}/change/",
+        {"name": "Orders", "connection": record.pk},
+    )
     client.post(f"/admin/connections/integration/{integration.pk}/delete/", {"post": "yes"})
     assert changes_of(App) == {"name": ["WMS", "ERP"]}
     assert changes_of(Integration) == {"active": ["True", "False"]}
@@ -165,11 +201,16 @@ def test_users_and_roles_are_recorded(client):
     user = make_user("colleague", Role.READER)
     LogEntry.objects.all().delete()
     path = f"/admin/accounts/user/{user.pk}/"
-    client.post(f"{path}change/", filled(client.get(f"{path}change/"), role=str(int(Role.MANAGER)), email="a@b.example"))
+    client.post(
+        f"{path}change/",
+        filled(client.get(f"{path}change/"), role=str(int(Role.MANAGER)), email="a@b.example"),
+    )
     fields = {name: values for entry in entries() for name, values in entry.changes.items()}
     assert fields["email"] == ["", "a@b.example"]
     assert [
-        (entry.changes["groups"]["operation"], entry.changes["groups"]["objects"]) for entry in entries() if "groups" in entry.changes
+        (entry.changes["groups"]["operation"], entry.changes["groups"]["objects"])
+        for entry in entries()
+        if "groups" in entry.changes
     ] == [
         ("delete", ["Reader"]),
         ("add", ["Manager"]),
@@ -201,8 +242,16 @@ def test_credentials_are_recorded(model, client):
     client.post(f"{path}add/", filled(client.get(f"{path}add/"), user=machine.pk, note="ERP"))
     client.post(path, {"action": "revoke_selected", "_selected_action": model.objects.get().pk})
     made, revoked = entries(content_type__model=model.__name__.lower())
-    assert (made.action, made.changes["note"], made.actor.username) == (LogEntry.Action.CREATE, ["None", "ERP"], "boss")
-    assert (revoked.action, list(revoked.changes), revoked.remote_addr) == (LogEntry.Action.UPDATE, ["revoked_at"], "192.0.2.7")
+    assert (made.action, made.changes["note"], made.actor.username) == (
+        LogEntry.Action.CREATE,
+        ["None", "ERP"],
+        "boss",
+    )
+    assert (revoked.action, list(revoked.changes), revoked.remote_addr) == (
+        LogEntry.Action.UPDATE,
+        ["revoked_at"],
+        "192.0.2.7",
+    )
     if model is ApiKey:
         assert model.objects.get().digest not in json.dumps([made.changes, revoked.changes])
 
@@ -220,7 +269,11 @@ def test_a_token_that_was_asked_for_over_the_api_is_recorded(application, bearer
     LogEntry.objects.all().delete()
     issued = client.post("/api/users/application-token", REMOTE_ADDR="192.0.2.8").json()
     [entry] = entries()
-    assert (entry.actor, entry.remote_addr, entry.content_type.model) == (application, "192.0.2.8", "applicationtoken")
+    assert (entry.actor, entry.remote_addr, entry.content_type.model) == (
+        application,
+        "192.0.2.8",
+        "applicationtoken",
+    )
     assert issued["applicationToken"] not in json.dumps(entry.changes)
 
 
@@ -234,7 +287,14 @@ def test_a_login_is_no_change(db, client):
 
 
 def record_of(id: int, **fields: Any) -> dict[str, Any]:
-    return {"id": id, "name": f"C{id}", "type": "REST", "url": "https://erp.example.com", "creationDate": "2026-05-07T13:30:00", **fields}
+    return {
+        "id": id,
+        "name": f"C{id}",
+        "type": "REST",
+        "url": "https://erp.example.com",
+        "creationDate": "2026-05-07T13:30:00",
+        **fields,
+    }
 
 
 @pytest.fixture
@@ -250,7 +310,11 @@ def load(tmp_path, db):
 def test_an_import_is_recorded(load):
     load(record_of(1, appId=3, password=CANARIES["password"]), record_of(2))
     made = entries(action=LogEntry.Action.CREATE)
-    assert [(entry.content_type.model, entry.object_id) for entry in made] == [("app", 3), ("connection", 1), ("connection", 2)]
+    assert [(entry.content_type.model, entry.object_id) for entry in made] == [
+        ("app", 3),
+        ("connection", 1),
+        ("connection", 2),
+    ]
     LogEntry.objects.all().delete()
     load(record_of(1, appId=3, name="renamed", password=CANARIES["password"] + "2"), record_of(2))
     [entry] = entries()
@@ -275,7 +339,10 @@ def user_changes(db):
     boss = browser(make_superuser_named("boss@plant.example"))
     ann = make_user("ann.login@example.com", Role.READER, email=ADDRESS)
     page = f"/admin/accounts/user/{ann.pk}/change/"
-    assert boss.post(page, filled(boss.get(page), email=f"new.{ADDRESS}", first_name="Ann-Kathrin")).status_code == 302
+    assert (
+        boss.post(page, filled(boss.get(page), email=f"new.{ADDRESS}", first_name="Ann-Kathrin")).status_code
+        == 302
+    )
     assert boss.post("/admin/connections/app/add/", {"name": "WMS"}).status_code == 302
     return entries(content_type__model="user")
 
@@ -284,7 +351,16 @@ def make_superuser_named(name):
     return make_user(name, is_staff=True, is_superuser=True)
 
 
-SEARCHES = ("", "?q=ann.secret", "?q=ann.login", "?q=example.com", "?q=Kathrin", "?q=boss%40plant", "?q=plant.example", "?action__exact=1")
+SEARCHES = (
+    "",
+    "?q=ann.secret",
+    "?q=ann.login",
+    "?q=example.com",
+    "?q=Kathrin",
+    "?q=boss%40plant",
+    "?q=plant.example",
+    "?action__exact=1",
+)
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.OPERATOR])
@@ -295,7 +371,9 @@ def test_who_may_not_see_users_sees_no_address_of_one(role, user_changes):
     pages += [f"/admin/accounts/user/{entry.object_id}/history/" for entry in user_changes]
     texts = {page: theirs.get(page, follow=True).content.decode() for page in pages}
     for part in ("ann.secret", "ann.login", "Kathrin", "@example.com", "plant.example"):
-        assert [page for page, text in texts.items() if part in text.replace(page.partition("?q=")[2] or "\0", "")] == []
+        assert [
+            page for page, text in texts.items() if part in text.replace(page.partition("?q=")[2] or "\0", "")
+        ] == []
     assert "boss@…" in texts[RECORD]
     assert "WMS" in texts[RECORD]
 
@@ -313,7 +391,9 @@ def test_who_may_see_users_sees_their_changes(user_changes):
     assert "boss@plant.example" in text
     changed = next(entry for entry in user_changes if entry.changes.get("email", [""])[0] == ADDRESS)
     assert ADDRESS in boss.get(f"{RECORD}{changed.pk}/change/").content.decode()
-    assert {entry.object_repr for entry in boss.get(f"{RECORD}?q=boss%40plant").context["cl"].result_list} >= {"WMS"}
+    assert {
+        entry.object_repr for entry in boss.get(f"{RECORD}?q=boss%40plant").context["cl"].result_list
+    } >= {"WMS"}
 
 
 # Nobody edits the record
@@ -322,7 +402,10 @@ def test_who_may_see_users_sees_their_changes(user_changes):
 def test_the_record_is_read(client):
     change(client, fresh(), name="renamed")
     [entry] = entries()
-    for text in (client.get(RECORD).content.decode(), client.get(f"{RECORD}{entry.pk}/change/").content.decode()):
+    for text in (
+        client.get(RECORD).content.decode(),
+        client.get(f"{RECORD}{entry.pk}/change/").content.decode(),
+    ):
         for shown in ("boss", "192.0.2.7", "renamed"):
             assert shown in text
     assert "ERP" in client.get(f"{RECORD}{entry.pk}/change/").content.decode()
@@ -340,7 +423,9 @@ def test_nobody_edits_or_deletes_the_record(who, client):
     assert theirs.post(f"{RECORD}{pk}/delete/", {"post": "yes"}).status_code == 403
     assert theirs.post(f"{RECORD}add/", forged).status_code == 403
     theirs.post(RECORD, {"action": "delete_selected", "_selected_action": pk, "post": "yes"})
-    theirs.post(RECORD, {"action": "delete_selected", "_selected_action": pk, "select_across": "1", "post": "yes"})
+    theirs.post(
+        RECORD, {"action": "delete_selected", "_selected_action": pk, "select_across": "1", "post": "yes"}
+    )
     assert list(LogEntry.objects.order_by("pk").values()) == before
     page = theirs.get(f"{RECORD}{pk}/change/").content.decode()
     assert "delete_selected" not in theirs.get(RECORD).content.decode()
@@ -360,7 +445,9 @@ def test_who_made_a_change_cannot_be_deleted(client):
     change(client, fresh(), name="renamed")
     root, boss = browser(make_superuser()), User.objects.get(username="boss")
     assert root.post(f"/admin/accounts/user/{boss.pk}/delete/", {"post": "yes"}).status_code == 403
-    root.post("/admin/accounts/user/", {"action": "delete_selected", "_selected_action": boss.pk, "post": "yes"})
+    root.post(
+        "/admin/accounts/user/", {"action": "delete_selected", "_selected_action": boss.pk, "post": "yes"}
+    )
     assert entries()[0].actor == boss
 
 

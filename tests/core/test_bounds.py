@@ -10,7 +10,14 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.db import close_old_connections
 
-from core.bounds import MAX_ANONYMOUS_BODY, MAX_ANONYMOUS_MULTIPART, MAX_HEADERS, MAX_PATH, MAX_QUERY, bound_requests
+from core.bounds import (
+    MAX_ANONYMOUS_BODY,
+    MAX_ANONYMOUS_MULTIPART,
+    MAX_HEADERS,
+    MAX_PATH,
+    MAX_QUERY,
+    bound_requests,
+)
 from tests.core.api import PATH, refused
 from tests.pages import browser, make_superuser
 
@@ -18,12 +25,29 @@ from tests.pages import browser, make_superuser
 def call(method="GET", path="/api/connections", **environ):
     """Return the status and the body of what a request of these variables is answered."""
     started = []
-    common = {"SCRIPT_NAME": "", "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1"}
+    common = {
+        "SCRIPT_NAME": "",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
     streams = {"wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(b""), "wsgi.errors": io.StringIO()}
-    sent = {**common, **streams, "REQUEST_METHOD": method, "PATH_INFO": path, "HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"}
-    request_started.disconnect(close_old_connections)  # it would close the test's own connection, and its transaction
+    sent = {
+        **common,
+        **streams,
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "HTTP_HOST": "localhost",
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+    request_started.disconnect(
+        close_old_connections
+    )  # it would close the test's own connection, and its transaction
     try:
-        answer = bound_requests(WSGIHandler())({**sent, **environ}, lambda status, headers, error=None: started.append(status))
+        answer = bound_requests(WSGIHandler())(
+            {**sent, **environ}, lambda status, headers, error=None: started.append(status)
+        )
     finally:
         request_started.connect(close_old_connections)
     return int(started[0][:3]), b"".join(answer)
@@ -40,7 +64,9 @@ def test_headers(length, status, db):
 @pytest.mark.parametrize("unit", ["a", "/", "a/", "1", "\xe9", "\xc3\xa9", "\n"])
 def test_a_path_that_is_too_long_names_nothing(prefix, unit, db):
     status, body = call(path=prefix + unit * 60_000)
-    assert status == (401 if (prefix, unit) == ("/api/connections/", "1") else 404)  # a number may be a connection's
+    assert status == (
+        401 if (prefix, unit) == ("/api/connections/", "1") else 404
+    )  # a number may be a connection's
     assert prefix.startswith("/api/") == body.startswith(b'{"msg"')
     assert len(body) < MAX_PATH
 
@@ -55,7 +81,15 @@ def test_the_page_that_leads_to_a_record_is_not_there(path, client, db):
 
 
 @pytest.mark.parametrize(
-    "content_type", ["a/b; a*=zz''x", "a/b; a*0*=utf-8''x", "a/b; a*0=x", "a" * 60_000, "a/b;" * 9_000, 'a/b;a="' + ";" * 60_000]
+    "content_type",
+    [
+        "a/b; a*=zz''x",
+        "a/b; a*0*=utf-8''x",
+        "a/b; a*0=x",
+        "a" * 60_000,
+        "a/b;" * 9_000,
+        'a/b;a="' + ";" * 60_000,
+    ],
 )
 def test_a_type_that_cannot_be_read_is_none(content_type, db):
     assert call(CONTENT_TYPE=content_type)[0] == 401
@@ -84,11 +118,16 @@ def test_a_list_call_takes_long_arguments(api):
     assert api.get(f"{PATH}?name={'x' * 60_000}").status_code == 200
 
 
-FORMS = {"application/x-www-form-urlencoded": MAX_ANONYMOUS_BODY, "multipart/form-data; boundary=b": MAX_ANONYMOUS_MULTIPART}
+FORMS = {
+    "application/x-www-form-urlencoded": MAX_ANONYMOUS_BODY,
+    "multipart/form-data; boundary=b": MAX_ANONYMOUS_MULTIPART,
+}
 
 
 @pytest.mark.parametrize(("content_type", "limit"), FORMS.items())
-@pytest.mark.parametrize("path", ["/admin/login/", "/admin/connections/connection/add/", "/admin/logout/", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/admin/login/", "/admin/connections/connection/add/", "/admin/logout/", "/nothing"]
+)
 def test_a_form_without_an_account(path, content_type, limit, client, db):
     client.cookies["csrftoken"] = "a" * 32
     assert client.post(path, b"x" * limit, content_type=content_type).status_code != 413
@@ -103,7 +142,9 @@ def test_a_form_with_an_account_may_be_large(db):
     assert b"at most 255 characters" in answer.content
 
 
-@pytest.mark.parametrize("path", ["/api/users/login", "/api/token", "/api/token/refresh", "/api/token/verify"])
+@pytest.mark.parametrize(
+    "path", ["/api/users/login", "/api/token", "/api/token/refresh", "/api/token/verify"]
+)
 def test_json_without_an_account(path, client, db):
     for padding, status in ((MAX_ANONYMOUS_BODY - 2, 422), (MAX_ANONYMOUS_BODY, 413)):
         answer = client.post(path, b"{" + b" " * padding + b"}", content_type="application/json")

@@ -55,7 +55,9 @@ class Lazy:
 handler400, handler500 = "core.error_pages.bad_request", "core.error_pages.server_error"
 ERRORS = {
     "locked": LOCKED,
-    "replica": caused(InternalError("cannot execute UPDATE in a read-only transaction"), ReadOnlySqlTransaction()),
+    "replica": caused(
+        InternalError("cannot execute UPDATE in a read-only transaction"), ReadOnlySqlTransaction()
+    ),
     "damaged": damaged(),
     "bug": ValueError("a bug"),
 }
@@ -75,7 +77,11 @@ def pages(settings) -> Client:
 
 
 def is_page(answer, status: int) -> bool:
-    return answer.status_code == status and answer["Content-Type"].startswith("text/html") and b"failure.css" in answer.content
+    return (
+        answer.status_code == status
+        and answer["Content-Type"].startswith("text/html")
+        and b"failure.css" in answer.content
+    )
 
 
 @pytest.mark.parametrize("name", ["locked", "replica", "damaged", "in-template"])
@@ -140,7 +146,9 @@ def test_a_session_that_cannot_be_stored_is_no_fault_of_the_client(db, monkeypat
     """Django answers 400 to it, as if the session were gone."""
     client = browser(make_superuser(), raise_request_exception=False)
     monkeypatch.setattr("django.db.models.Model.save", fail(LOCKED))
-    monkeypatch.setattr(FallbackStorage, "update", lambda self, response: self.request.session.update({"touched": True}))
+    monkeypatch.setattr(
+        FallbackStorage, "update", lambda self, response: self.request.session.update({"touched": True})
+    )
     answer = client.get("/admin/login/")
     assert (answer.status_code, client.cookies["sessionid"].value) == (503, client.session.session_key)
 
@@ -155,7 +163,9 @@ def test_a_session_that_cannot_be_read_stays(db, monkeypatch):
     assert client.get(CONNECTIONS).status_code == 200
 
 
-@pytest.mark.parametrize("place", ["connections.models.Connection.save", "auditlog.models.LogEntryManager.log_create"])
+@pytest.mark.parametrize(
+    "place", ["connections.models.Connection.save", "auditlog.models.LogEntryManager.log_create"]
+)
 def test_a_save_that_fails_saves_nothing(place, db, monkeypatch):
     client = browser(make_superuser(), raise_request_exception=False)
     connection = make_connection()
@@ -181,7 +191,9 @@ class Person:
 
     def __init__(self, server) -> None:
         self.server = server
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        self.opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        )
 
     def open(self, address: str, **data: str):
         """Return the status, the headers and the text of a page; with `data`, of what answers its form."""
@@ -207,7 +219,12 @@ class Person:
 
 def is_unavailable(answer) -> bool:
     status, headers, text = answer
-    return status == 503 and headers["Retry-After"] == "5" and "failure.css" in text and headers["X-Request-ID"] in text
+    return (
+        status == 503
+        and headers["Retry-After"] == "5"
+        and "failure.css" in text
+        and headers["X-Request-ID"] in text
+    )
 
 
 @pytest.mark.live

@@ -88,16 +88,25 @@ CONNECTION_EDITS = {
     "update of the app": (lambda: Connection.objects.filter(pk=2).update(app_id=None), 2),
     "bulk update": (lambda: update_together(first(), username="me"), 2),
     "a new integration": (lambda: Integration.objects.create(name="Orders", connection=first()), 2),
-    "new integrations": (lambda: Integration.objects.bulk_create([Integration(name="Orders", connection=first())]), 2),
+    "new integrations": (
+        lambda: Integration.objects.bulk_create([Integration(name="Orders", connection=first())]),
+        2,
+    ),
     "an integration renamed": (lambda: save(placeholder(), name="Orders"), 1),
     "an integration renamed, one field": (lambda: save(placeholder(), ["name"], name="Orders"), 1),
-    "an integration renamed by update": (lambda: Integration.objects.filter(pk=placeholder().pk).update(name="Orders"), 1),
+    "an integration renamed by update": (
+        lambda: Integration.objects.filter(pk=placeholder().pk).update(name="Orders"),
+        1,
+    ),
     "an integration renamed in the admin": (rename_integration_in_the_admin, 1),
     "an integration deleted": (lambda: placeholder().delete(), 1),
     "integrations deleted": (lambda: Integration.objects.filter(pk=placeholder().pk).delete(), 1),
     "an integration moved here": (lambda: save(placeholder(), connection=first()), 2),
     "an integration moved away": (lambda: save(placeholder(), connection=first()), 1),
-    "integrations moved away": (lambda: Integration.objects.filter(pk=placeholder().pk).update(connection=first()), 1),
+    "integrations moved away": (
+        lambda: Integration.objects.filter(pk=placeholder().pk).update(connection=first()),
+        1,
+    ),
 }
 
 
@@ -112,9 +121,13 @@ def test_a_connection_that_was_edited_stays(door, import_connections):
 
 
 USES = {
-    "a check": lambda: Connection.objects.filter(pk=2).update(status=1, last_check=timezone.now(), latest_connection=timezone.now()),
+    "a check": lambda: Connection.objects.filter(pk=2).update(
+        status=1, last_check=timezone.now(), latest_connection=timezone.now()
+    ),
     "a check, saved": lambda: save(first(), ["status", "last_check"], status=1, last_check=timezone.now()),
-    "a log entry": lambda: Connection.objects.filter(pk=2).update(latest_log=ConnectionLog.objects.create(connection=first(), status=1)),
+    "a log entry": lambda: Connection.objects.filter(pk=2).update(
+        latest_log=ConnectionLog.objects.create(connection=first(), status=1)
+    ),
     "a change of the key": lambda: list(rotate()),
     "a look": lambda: browser(make_superuser()).get("/admin/connections/connection/2/change/"),
 }
@@ -201,7 +214,9 @@ def test_an_organization_that_was_edited_stays(door, import_work_items):
     assert Organization.objects.filter(pk=17).exists()
 
 
-@pytest.mark.parametrize("lists", [{"items": [52]}, {"items": [52], "delete": True}, {}], ids=["link", "unlink", "unlink all"])
+@pytest.mark.parametrize(
+    "lists", [{"items": [52]}, {"items": [52], "delete": True}, {}], ids=["link", "unlink", "unlink all"]
+)
 def test_an_organization_whose_links_changed_over_the_api_stays(lists, bearer, import_work_items):
     load_work_items()
     call(bearer, **lists)

@@ -94,7 +94,9 @@ def test_nobody_else_is_believed(peer, client, networks):
 
 
 @pytest.mark.any_database
-@pytest.mark.parametrize("peer", ["127.0.0.1", "10.255.0.1", "::ffff:10.0.0.1", "fd12::1", "192.0.2.1", "::ffff:192.0.2.1"])
+@pytest.mark.parametrize(
+    "peer", ["127.0.0.1", "10.255.0.1", "::ffff:10.0.0.1", "fd12::1", "192.0.2.1", "::ffff:192.0.2.1"]
+)
 def test_a_proxy_may_be_written_in_either_family(peer):
     assert passed_on(peer, **{"for": "203.0.113.7"})[0] == "203.0.113.7"
 
@@ -103,9 +105,22 @@ def test_a_proxy_may_be_written_in_either_family(peer):
 @pytest.mark.parametrize(
     ("told", "scheme"),
     [
-        *[("https", "https"), ("HTTPS", "https"), (" Https ", "https"), ("https, http", "https"), ("https,https", "https")],
+        *[
+            ("https", "https"),
+            ("HTTPS", "https"),
+            (" Https ", "https"),
+            ("https, http", "https"),
+            ("https,https", "https"),
+        ],
         *[("http", "http"), ("HTTP", "http"), ("http, https", "http")],
-        *[("", "http"), ("ftp", "http"), ("wss", "http"), ("https/1.1", "http"), (",https", "http"), ("\xff", "http")],
+        *[
+            ("", "http"),
+            ("ftp", "http"),
+            ("wss", "http"),
+            ("https/1.1", "http"),
+            (",https", "http"),
+            ("\xff", "http"),
+        ],
     ],
 )
 def test_the_scheme_that_a_proxy_tells(told, scheme):
@@ -147,7 +162,15 @@ SHOW_ADDRESSES = """
 from auditlog.models import LogEntry
 for entry in LogEntry.objects.filter(content_type__model="applicationtoken").order_by("pk"): print("from", entry.remote_addr)
 """
-LIVE = ["203.0.113.7:51234", "unknown", "[2001:db8::1]:443", "::ffff:203.0.113.7", "fe80::1%eth0", "garbage, 10.1.1.1", "x" * 9000]
+LIVE = [
+    "203.0.113.7:51234",
+    "unknown",
+    "[2001:db8::1]:443",
+    "::ffff:203.0.113.7",
+    "fe80::1%eth0",
+    "garbage, 10.1.1.1",
+    "x" * 9000,
+]
 
 
 @pytest.mark.live
@@ -172,7 +195,9 @@ def test_failed_logins_count_for_the_clients_address_whatever_its_port(new_serve
     statuses = []
     for number in range(32):
         body = json.dumps({"username": f"nobody-{number}", "password": "wrong"})
-        statuses.append(ask(server, "POST", "/api/users/login", body, X_Forwarded_For=f"203.0.113.7:{50_000 + number}")[0])
+        statuses.append(
+            ask(server, "POST", "/api/users/login", body, X_Forwarded_For=f"203.0.113.7:{50_000 + number}")[0]
+        )
     assert statuses == [404] * 30 + [429] * 2
     assert ask(server, "POST", "/api/users/login", body, X_Forwarded_For="203.0.113.8:50000")[0] == 404
 

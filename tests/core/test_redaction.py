@@ -34,7 +34,14 @@ pytestmark = pytest.mark.any_database
 
 TEXTS = [
     *CANARIES.values(),
-    *(f"{MARK} plain", f"{MARK}\"double\"'single'", f"{MARK}<b>&amp;", f"{MARK}/a+b=c?d#e%20 f", f"{MARK}ü日🚚", f"{MARK}\\n\n\t\x01\x7f"),
+    *(
+        f"{MARK} plain",
+        f"{MARK}\"double\"'single'",
+        f"{MARK}<b>&amp;",
+        f"{MARK}/a+b=c?d#e%20 f",
+        f"{MARK}ü日🚚",
+        f"{MARK}\\n\n\t\x01\x7f",
+    ),
 ]
 FORMS = {
     "raw": str,
@@ -199,7 +206,9 @@ def test_the_next_request_starts_with_nothing(client, db):
     assert redact("healthz") == "healthz"
 
 
-@pytest.mark.parametrize(("text", "masked"), [("v1.a.b", "changed"), ("hunter2", "changed"), ("", ""), ("None", "None")])
+@pytest.mark.parametrize(
+    ("text", "masked"), [("v1.a.b", "changed"), ("hunter2", "changed"), ("", ""), ("None", "None")]
+)
 def test_what_the_record_says_in_place_of_a_secret(text, masked):
     assert mask(text) == masked
 
@@ -274,7 +283,9 @@ def fail_with(text: str) -> None:
 
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize("is_email", [True, False])
-@pytest.mark.parametrize("text", [*TEXTS, f"{MARK} " * 400, MARK * 400, "\n".join(f"{MARK} line {n}" for n in range(200))])
+@pytest.mark.parametrize(
+    "text", [*TEXTS, f"{MARK} " * 400, MARK * 400, "\n".join(f"{MARK} line {n}" for n in range(200))]
+)
 def test_a_report_holds_no_secret(text, is_email, debug, settings):
     """Long ones, too, of which a page would show a part."""
     settings.DEBUG = debug
@@ -289,7 +300,10 @@ def test_a_report_holds_no_secret(text, is_email, debug, settings):
 
 
 @pytest.mark.parametrize("debug", [True, False])
-@pytest.mark.parametrize("name", ["new_password", "new_token", "new_private_key", "new_private_headers", "password1", "old_password"])
+@pytest.mark.parametrize(
+    "name",
+    ["new_password", "new_token", "new_private_key", "new_private_headers", "password1", "old_password"],
+)
 def test_a_form_that_was_not_read_yet_is_not_reported(name, debug, settings):
     """Nothing is remembered before the form reads it; its name is enough."""
     settings.DEBUG = debug

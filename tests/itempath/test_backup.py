@@ -91,7 +91,9 @@ def registry(template, tmp_path) -> Registry:
 
 def test_a_backup_says_what_it_holds_and_what_it_needs(registry):
     line = registry.ok("backup", "b.sqlite3")
-    assert line.startswith(f"b.sqlite3 holds 7 connections. To restore it, CONNECTION_SECRET_KEYS must have the key {key_id(KEY)}:")
+    assert line.startswith(
+        f"b.sqlite3 holds 7 connections. To restore it, CONNECTION_SECRET_KEYS must have the key {key_id(KEY)}:"
+    )
     assert stat.S_IMODE((registry.folder / "b.sqlite3").stat().st_mode) == 0o600
     assert registry.files() == {"registry.sqlite3", "b.sqlite3"}
     code = "from connections.models import Connection as C; c = C.objects.get(pk=2); c.set_secret('token', 't'); c.save()"
@@ -157,7 +159,9 @@ def test_a_backup_is_of_one_moment_while_others_write(registry):
         counts = []
         for number in range(3):
             registry.ok("backup", f"{number}.sqlite3")
-            counts += registry.execute("SELECT count(a), count(b) FROM pairs", registry.folder / f"{number}.sqlite3")
+            counts += registry.execute(
+                "SELECT count(a), count(b) FROM pairs", registry.folder / f"{number}.sqlite3"
+            )
     finally:
         done.set()
         writer.join()
@@ -180,7 +184,9 @@ def test_a_backup_that_is_killed_leaves_nothing_under_the_name(registry):
     registry.execute(
         "INSERT INTO large WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT zeroblob(500000) FROM n"
     )
-    process = subprocess.Popen(registry.command("backup", "b.sqlite3"), cwd=registry.folder, env=registry.environment)
+    process = subprocess.Popen(
+        registry.command("backup", "b.sqlite3"), cwd=registry.folder, env=registry.environment
+    )
     partial = until(lambda: list(registry.folder.glob(".b.sqlite3.*")) or process.poll() is not None)
     process.kill()
     process.wait()
@@ -245,7 +251,9 @@ def foreign(file: Path) -> None:
 
 def newer(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file)) as database, database:
-        database.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('logs', '0099_later', '2030-01-01')")
+        database.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('logs', '0099_later', '2030-01-01')"
+        )
 
 
 def broken_index(file: Path) -> None:
@@ -347,7 +355,9 @@ def test_a_restore_refuses_while_a_command_runs(registry):
     registry.ok("backup", "b.sqlite3")
     code = "from connections.models import Connection; print(Connection.objects.count(), flush=True); import time; time.sleep(60)"
     command = registry.command("shell", "-v0", "-c", code)
-    with subprocess.Popen(command, cwd=ROOT, env=registry.environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=registry.environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "7\n"
         assert "A server or a command has" in registry.refusal("restore", "b.sqlite3")

@@ -21,9 +21,7 @@ pytestmark = [pytest.mark.live, pytest.mark.any_database]
 
 REQUIRED = os.environ.get("CI_SERVERS") == "1"
 BROWSERS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-)
+ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 
 DESK, TABLET = (1440, 900), (820, 1180)
 PAGES = [
@@ -108,7 +106,9 @@ def open_page(chromium, registry):
     contexts = []
 
     def make(size=DESK, scheme="light"):
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, base_url=registry.base)
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, base_url=registry.base
+        )
         context.set_default_timeout(15_000)
         watch(context, registry.base, problems)
         contexts.append(context)
@@ -128,9 +128,17 @@ def watch(context, base, problems):
             problems.append(f"request to {request.url}")
 
     context.on("request", on_request)
-    context.on("requestfailed", lambda request: aborted(request) or problems.append(f"{request.url}: {request.failure}"))
-    context.on("response", lambda response: response.status >= 500 and problems.append(f"{response.status} of {response.url}"))
-    context.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+    context.on(
+        "requestfailed",
+        lambda request: aborted(request) or problems.append(f"{request.url}: {request.failure}"),
+    )
+    context.on(
+        "response",
+        lambda response: response.status >= 500 and problems.append(f"{response.status} of {response.url}"),
+    )
+    context.on(
+        "console", lambda message: message.type == "error" and problems.append(f"console: {message.text}")
+    )
     context.on("weberror", lambda error: problems.append(f"script: {error.error}"))
 
 
@@ -236,7 +244,14 @@ def test_the_form_says_which_secret_goes_where(page):
 def test_an_mssql_connection_moves_only_together_with_its_password(page, registry):
     password = "Gr33n pallet 7"
     place = {"type": "MSSQL", "url": "sql.plant.example.com:1433", "database_name": "stock"}
-    add_connection(page, name="Stock database", authentication="Basic Authentication", username="wms", new_password=password, **place)
+    add_connection(
+        page,
+        name="Stock database",
+        authentication="Basic Authentication",
+        username="wms",
+        new_password=password,
+        **place,
+    )
     open_connection(page, "Stock database")
     expect(page.get_by_text("stored since")).to_be_visible()
     assert page.input_value("[name=new_password]") == ""
@@ -256,7 +271,14 @@ def test_an_mssql_connection_moves_only_together_with_its_password(page, registr
 
 def test_a_rest_connection_keeps_its_token_and_private_headers_to_itself(page, registry):
     secrets = {"new_token": "rates-token-81c2", "new_private_headers": "X-Site-Key: plant-81c2"}
-    add_connection(page, name="Parcel rates", type="REST", authentication="Bearer Token", url="https://parcel.example.com/v2", **secrets)
+    add_connection(
+        page,
+        name="Parcel rates",
+        type="REST",
+        authentication="Bearer Token",
+        url="https://parcel.example.com/v2",
+        **secrets,
+    )
     expect(page.get_by_text("was added successfully")).to_be_visible()
     open_connection(page, "Parcel rates")
     expect(page.get_by_text("stored since")).to_have_count(2)
@@ -309,7 +331,10 @@ def test_a_change_is_on_record_with_who_made_it(page):
     save(page)
     page.goto("/admin/auditlog/logentry/")
     row = page.locator("#result_list tbody").first
-    assert all(word in row.inner_text() for word in ("admin", "127.0.0.1", "update", "App", "ERP of the plant", "name"))
+    assert all(
+        word in row.inner_text()
+        for word in ("admin", "127.0.0.1", "update", "App", "ERP of the plant", "name")
+    )
     row.locator("a").first.click()
     page.wait_for_selector("text=Changes")
     expect(page.locator("td >> text='ERP of the plant'")).to_be_visible()

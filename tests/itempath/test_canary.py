@@ -57,7 +57,14 @@ def left(lines, capfd, db) -> Iterator[list[str]]:
     texts: list[str] = []
     yield texts
     out, err = capfd.readouterr()
-    for text in [*texts, out, err, lines.getvalue(), whole_database(), *(f"{each.subject}\n{each.message()}" for each in mail.outbox)]:
+    for text in [
+        *texts,
+        out,
+        err,
+        lines.getvalue(),
+        whole_database(),
+        *(f"{each.subject}\n{each.message()}" for each in mail.outbox),
+    ]:
         assert found(text) == []
 
 
@@ -66,7 +73,8 @@ def entered(client: Client, left: list[str]) -> Connection:
     page = client.get(f"{CONNECTIONS}add/")
     for name in ("", "Canary"):
         answer = client.post(
-            f"{CONNECTIONS}add/", filled(page, **{"name": name, "type": "REST", "url": "https://erp.example.com", **ENTERED})
+            f"{CONNECTIONS}add/",
+            filled(page, **{"name": name, "type": "REST", "url": "https://erp.example.com", **ENTERED}),
         )
         left.append(whole_answer(answer))
     record = Connection.objects.get(name="Canary")
@@ -80,15 +88,34 @@ def admin_pages(record: Connection) -> list[str]:
     pages = ["/admin/", "/admin/password_change/", f"{page_of(record)}?log_before=1"]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        pages += [reverse(f"{name}_changelist"), f"{reverse(f'{name}_changelist')}?q={MARK[:4]}", reverse(f"{name}_add")]
+        pages += [
+            reverse(f"{name}_changelist"),
+            f"{reverse(f'{name}_changelist')}?q={MARK[:4]}",
+            reverse(f"{name}_add"),
+        ]
         rows = list(model._default_manager.order_by("-pk")[:5])
-        pages += [reverse(f"{name}_{view}", args=[row.pk]) for row in rows for view in ("change", "delete", "history")]
+        pages += [
+            reverse(f"{name}_{view}", args=[row.pk])
+            for row in rows
+            for view in ("change", "delete", "history")
+        ]
     return pages
 
 
 API = [
-    *("/api/connections", "/api/connections/{pk}", "/api/connections?countOnly=true", "/api/connections?name=Canary", "/api/nothing"),
-    *("/api/connections?password=x", "/api/connections?orderby=password", "/api/connections?password_sealed[contains]=v1", "/api/schema"),
+    *(
+        "/api/connections",
+        "/api/connections/{pk}",
+        "/api/connections?countOnly=true",
+        "/api/connections?name=Canary",
+        "/api/nothing",
+    ),
+    *(
+        "/api/connections?password=x",
+        "/api/connections?orderby=password",
+        "/api/connections?password_sealed[contains]=v1",
+        "/api/schema",
+    ),
     *("/healthz", "/readyz"),
 ]
 
@@ -116,10 +143,23 @@ def test_no_change_leaves_a_canary(left):
     client = browser(make_superuser())
     record = entered(client, left)
     for changes in (
-        *({"name": "renamed"}, ENTERED, {"url": "https://other.example.com"}, {"url": "https://other.example.com", **ENTERED}),
-        *({"type": "Telepathy", **ENTERED}, {"timeout": "0", **ENTERED}, {f"clear_{secret}": "on" for secret in SECRETS}),
+        *(
+            {"name": "renamed"},
+            ENTERED,
+            {"url": "https://other.example.com"},
+            {"url": "https://other.example.com", **ENTERED},
+        ),
+        *(
+            {"type": "Telepathy", **ENTERED},
+            {"timeout": "0", **ENTERED},
+            {f"clear_{secret}": "on" for secret in SECRETS},
+        ),
     ):
-        left.append(whole_answer(client.post(page_of(record), filled(client.get(page_of(record)), **changes), follow=True)))
+        left.append(
+            whole_answer(
+                client.post(page_of(record), filled(client.get(page_of(record)), **changes), follow=True)
+            )
+        )
     assert not any(reread(record).has_stored(secret) for secret in SECRETS)
     left.append(whole_answer(client.post(f"{CONNECTIONS}{record.pk}/delete/", {"post": "yes"}, follow=True)))
 
@@ -127,8 +167,21 @@ def test_no_change_leaves_a_canary(left):
 def test_no_field_but_its_own_takes_a_canary_along(left):
     """A form whose secrets came without a session, without CSRF, to a page that does not exist, or by someone who may not."""
     record = make_connection(**CANARIES)
-    addresses = [page_of(record), *(f"{CONNECTIONS}add/", f"{CONNECTIONS}999/change/", "/admin/nothing/", "/api/connections", "/nothing")]
-    for client in (Client(), Client(enforce_csrf_checks=True), browser(make_user("reader", Role.READER, is_staff=True))):
+    addresses = [
+        page_of(record),
+        *(
+            f"{CONNECTIONS}add/",
+            f"{CONNECTIONS}999/change/",
+            "/admin/nothing/",
+            "/api/connections",
+            "/nothing",
+        ),
+    ]
+    for client in (
+        Client(),
+        Client(enforce_csrf_checks=True),
+        browser(make_user("reader", Role.READER, is_staff=True)),
+    ):
         for address in addresses:
             left.append(whole_answer(client.post(address, ENTERED)))
 
@@ -190,7 +243,9 @@ FILES = {
 @pytest.mark.parametrize("file", FILES)
 def test_no_import_leaves_a_canary(file, options, left, tmp_path):
     make_connection(id=1, password="before", token="before")
-    (tmp_path / "connections.json").write_bytes(FILES[file].encode("latin-1" if file == "not UTF-8" else "utf-8"))
+    (tmp_path / "connections.json").write_bytes(
+        FILES[file].encode("latin-1" if file == "not UTF-8" else "utf-8")
+    )
     run(left, "import_connections", str(tmp_path / "connections.json"), *options)
     assert left
     run(left, "export_connections")
@@ -201,7 +256,10 @@ def test_an_imported_canary_is_stored(left, tmp_path):
     run(left, "import_connections", str(tmp_path / "connections.json"))
     told, in_address = Connection.objects.order_by("pk")
     assert (told.reveal("password"), told.reveal("token")) == (CANARIES["password"], CANARIES["token"])
-    assert (in_address.reveal("password"), in_address.url) == (CANARIES["password"], "https://erp.example.com")
+    assert (in_address.reveal("password"), in_address.url) == (
+        CANARIES["password"],
+        "https://erp.example.com",
+    )
 
 
 # Failures while a secret is handled
@@ -215,7 +273,10 @@ def fail(record: Connection, secret: str) -> None:
     """Fail as a check would that has just opened the secret."""
     text = record.reveal(secret)
     credentials = base64.b64encode(f"{record.name}:{text}".encode()).decode()
-    headers, address = {"Authorization": f"Basic {credentials}"}, f"https://{quote(text, safe='')}@erp.example.com"
+    headers, address = (
+        {"Authorization": f"Basic {credentials}"},
+        f"https://{quote(text, safe='')}@erp.example.com",
+    )
     body = json.dumps({"secret": text}).encode()
     logging.getLogger("probe").warning("sending %s %r to %s with %s", text, body, address, headers)
     try:
@@ -326,7 +387,11 @@ def test_a_login_that_fails(where, debug, failing, mails, left, settings, monkey
     make_user("someone")
     monkeypatch.setattr(User, "check_password", broken)
     data = {"username": "someone", "password": CANARIES["password"]}
-    answer = failing.post(where, data, content_type="application/json") if "api" in where else failing.post(where, data)
+    answer = (
+        failing.post(where, data, content_type="application/json")
+        if "api" in where
+        else failing.post(where, data)
+    )
     assert answer.status_code == 500
     left += [whole_answer(answer), mail.outbox[0].body, mail.outbox[0].alternatives[0][0]]
     assert "no hash for" in mail.outbox[0].body
@@ -345,7 +410,13 @@ def test_the_search_finds_what_it_looks_for(db):
     assert found(whole_database())
     for text in CANARIES.values():
         raw = text.encode()
-        forms = [text, repr(text), json.dumps(text), quote(text), *(base64.b64encode(b"-" * before + raw).decode() for before in range(3))]
+        forms = [
+            text,
+            repr(text),
+            json.dumps(text),
+            quote(text),
+            *(base64.b64encode(b"-" * before + raw).decode() for before in range(3)),
+        ]
         assert all(found(form) for form in forms)
 
 
@@ -376,7 +447,10 @@ def test_the_real_server_writes_no_canary(new_server, tmp_path):
         return {"csrfmiddlewaretoken": re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page)[0]}
 
     page = read("/admin/login/")
-    read("/admin/login/", {"username": "admin", "password": server.admin_password, "next": "/admin/", **token(page)})
+    read(
+        "/admin/login/",
+        {"username": "admin", "password": server.admin_password, "next": "/admin/", **token(page)},
+    )
     page = read(f"{CONNECTIONS}add/")
     fields = {
         "name": "Canary",
@@ -389,10 +463,14 @@ def test_the_real_server_writes_no_canary(new_server, tmp_path):
     answers.append(read(f"{CONNECTIONS}add/", {**fields, **ENTERED, **token(page)}))
     assert "Canary" in answers[1]
     assert "stored since" in read(f"{CONNECTIONS}8/change/")
-    request = urllib.request.Request(f"{server.base}/api/connections", headers={"Authorization": f"Bearer {server.key}"})
+    request = urllib.request.Request(
+        f"{server.base}/api/connections", headers={"Authorization": f"Bearer {server.key}"}
+    )
     with urllib.request.urlopen(request, timeout=20) as answer:
         answers.append(answer.read().decode())
-    done = [server.manage(*words) for words in (["check_secrets"], ["rotate_secrets"], ["export_connections"])]
+    done = [
+        server.manage(*words) for words in (["check_secrets"], ["rotate_secrets"], ["export_connections"])
+    ]
     answers += [each.stdout + each.stderr for each in done]
     logged = "".join(Path(each).read_text() for each in tmp_path.glob("errors-*.log"))
     assert "POST" in logged

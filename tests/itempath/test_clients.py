@@ -44,7 +44,13 @@ def run(*command: object, cwd: Path = CLIENTS, **environment: str) -> str:
     done = subprocess.run(
         list(map(str, command)),
         cwd=cwd,
-        env={**os.environ, "PATH": path, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", **environment},
+        env={
+            **os.environ,
+            "PATH": path,
+            "REDOCLY_TELEMETRY": "off",
+            "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=180,
@@ -84,7 +90,15 @@ def test_a_python_client_compiles_and_calls(server, tmp_path):
     options = ("--meta", "none", "--fail-on-warning", "--output-path", tmp_path / "registry_client")
     run(PYTHON / "openapi-python-client", "generate", "--path", file, *options, cwd=tmp_path)
     run(sys.executable, "-m", "compileall", "-q", tmp_path / "registry_client")
-    said = json.loads(run(sys.executable, CLIENTS / "client.py", server.base, server.admin_password, PYTHONPATH=str(tmp_path)))
+    said = json.loads(
+        run(
+            sys.executable,
+            CLIENTS / "client.py",
+            server.base,
+            server.admin_password,
+            PYTHONPATH=str(tmp_path),
+        )
+    )
     assert said["count"] > 2
     assert said | EXPECTED | {"renewed": True} == said
 
@@ -92,9 +106,15 @@ def test_a_python_client_compiles_and_calls(server, tmp_path):
 # Real answers
 
 
-def call(server: Server, method: str, path: str, token: str = "", body: object = None, **headers: str) -> tuple[int, Any, Any]:
+def call(
+    server: Server, method: str, path: str, token: str = "", body: object = None, **headers: str
+) -> tuple[int, Any, Any]:
     content = json.dumps(body).encode() if body is not None else None
-    sent = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}) | headers
+    sent = (
+        {"Content-Type": "application/json"}
+        | ({"Authorization": f"Bearer {token}"} if token else {})
+        | headers
+    )
     request = urllib.request.Request(server.base + path, content, sent, method=method)
     try:
         answer = urllib.request.urlopen(request)
@@ -106,7 +126,9 @@ def call(server: Server, method: str, path: str, token: str = "", body: object =
 
 @pytest.fixture(scope="module")
 def tokens(server) -> dict[str, str]:
-    _, _, login = call(server, "POST", "/api/users/login", body={"username": "admin", "password": server.admin_password})
+    _, _, login = call(
+        server, "POST", "/api/users/login", body={"username": "admin", "password": server.admin_password}
+    )
     return {"access": login["accessToken"], "refresh": login["refreshToken"], "": "", "bad": "x.y.z"}
 
 
@@ -148,28 +170,44 @@ CALLS: list[tuple[str, str, str, str, dict[str, Any] | None, int]] = [
 @pytest.mark.parametrize(("method", "path", "tail", "token", "body", "status"), CALLS)
 def test_a_real_answer_is_as_described(server, tokens, description, method, path, tail, token, body, status):  # noqa: F811
     given = tokens | {"PASSWORD": server.admin_password}
-    filled = {name: given.get(value, value) if isinstance(value, str) else value for name, value in (body or {}).items()}
+    filled = {
+        name: given.get(value, value) if isinstance(value, str) else value
+        for name, value in (body or {}).items()
+    }
     address = path.partition("{")[0] + tail
-    answered, headers, content = call(server, method, address, tokens[token], filled if body is not None else None)
+    answered, headers, content = call(
+        server, method, address, tokens[token], filled if body is not None else None
+    )
     assert answered == status, content
     described = description["paths"][path][method.lower()]["responses"][str(status)]
     schema = described["content"]["application/json"]["schema"] | {"components": description["components"]}
     jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
-    own = {name for name in headers if name.startswith("X-Ig") or name in ("ETag", "Link", "X-Request-ID", "Retry-After")}
+    own = {
+        name
+        for name in headers
+        if name.startswith("X-Ig") or name in ("ETag", "Link", "X-Request-ID", "Retry-After")
+    }
     assert own <= described["headers"].keys()
 
 
 def test_every_call_of_the_description_was_made(description):  # noqa: F811
     made = {(method, path) for method, path, *_ in CALLS}
-    assert made == {(method.upper(), path) for path, calls in description["paths"].items() for method in calls}
+    assert made == {
+        (method.upper(), path) for path, calls in description["paths"].items() for method in calls
+    }
     good = {(method, path) for method, path, *_, status in CALLS if status == 200}
-    assert made - good == {("POST", "/api/connections/{owner}/{id}"), ("POST", "/api/users/application-token")}
+    assert made - good == {
+        ("POST", "/api/connections/{owner}/{id}"),
+        ("POST", "/api/users/application-token"),
+    }
 
 
 def test_a_wrong_answer_is_noticed(description):  # noqa: F811
     """The check of the answers can fail: an id that is a text, a log entry that is none."""
     schema = {"$ref": "#/components/schemas/Connection", "components": description["components"]}
-    example = description["paths"]["/api/connections"]["get"]["responses"]["200"]["content"]["application/json"]["examples"]
+    example = description["paths"]["/api/connections"]["get"]["responses"]["200"]["content"][
+        "application/json"
+    ]["examples"]
     record = next(iter(example.values()))["value"][0]
     jsonschema.validate(record, schema, jsonschema.Draft202012Validator)
     for wrong in ({"id": "1"}, {"latestLog": {}}, {"appId": "null"}, {"creationDate": None}):

@@ -15,7 +15,11 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.any_database
 
 APP = "https://app.example.com"
-PREFLIGHT = {"Origin": APP, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,if-none-match,prefer"}
+PREFLIGHT = {
+    "Origin": APP,
+    "Access-Control-Request-Method": "GET",
+    "Access-Control-Request-Headers": "authorization,if-none-match,prefer",
+}
 CORS = "corsheaders.middleware.CorsMiddleware"
 
 
@@ -31,7 +35,10 @@ def cors_of(response):
 
 
 def test_it_is_off(api):
-    for response in (api.get("/api/connections", headers={"Origin": APP}), Client().options("/api/connections", headers=PREFLIGHT)):
+    for response in (
+        api.get("/api/connections", headers={"Origin": APP}),
+        Client().options("/api/connections", headers=PREFLIGHT),
+    ):
         assert cors_of(response) == set()
         assert "origin" not in response.get("Vary", "").lower()
 
@@ -41,7 +48,9 @@ def test_a_named_origin_may_call(api, opened):
     assert response["Access-Control-Allow-Origin"] == APP
     assert "Access-Control-Allow-Credentials" not in response
     exposed = response["Access-Control-Expose-Headers"].split(", ")
-    assert {"ETag", "Link", "X-Ignored-Parameters", "X-Ignored-Body", "X-Request-ID", "Retry-After"} <= set(exposed)
+    assert {"ETag", "Link", "X-Ignored-Parameters", "X-Ignored-Body", "X-Request-ID", "Retry-After"} <= set(
+        exposed
+    )
     assert "origin" in response["Vary"]
 
 
@@ -62,11 +71,20 @@ def test_errors_can_be_read_too(db, opened):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example.com", "https://app.example.com.evil.example", "http://app.example.com", f"{APP}:8443", "null"]
+    "origin",
+    [
+        "https://evil.example.com",
+        "https://app.example.com.evil.example",
+        "http://app.example.com",
+        f"{APP}:8443",
+        "null",
+    ],
 )
 def test_no_other_origin_may(api, opened, origin):
     assert "Access-Control-Allow-Origin" not in api.get("/api/connections", headers={"Origin": origin})
-    assert "Access-Control-Allow-Origin" not in Client().options("/api/connections", headers=PREFLIGHT | {"Origin": origin})
+    assert "Access-Control-Allow-Origin" not in Client().options(
+        "/api/connections", headers=PREFLIGHT | {"Origin": origin}
+    )
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/healthz", "/"])
@@ -81,7 +99,10 @@ def test_nothing_but_the_api_is_open(db, opened, path):
         ("", []),
         (f"{APP}, http://localhost:3000,", [APP, "http://localhost:3000"]),
         ("HTTPS://App.Example.com:443,http://a:80", [APP, "http://a"]),
-        ("https://a:80,http://a:443,http://[::1]:5173", ["https://a:80", "http://a:443", "http://[::1]:5173"]),
+        (
+            "https://a:80,http://a:443,http://[::1]:5173",
+            ["https://a:80", "http://a:443", "http://[::1]:5173"],
+        ),
     ],
 )
 def test_origins_are_read_as_browsers_send_them(written, origins, monkeypatch):
@@ -91,7 +112,17 @@ def test_origins_are_read_as_browsers_send_them(written, origins, monkeypatch):
 
 @pytest.mark.parametrize(
     "written",
-    ["*", "app.example.com", f"{APP}/", "https://*.example.com", "https://me@a", "null", f"{APP} {APP}", "ftp://a", "https://a:b"],
+    [
+        "*",
+        "app.example.com",
+        f"{APP}/",
+        "https://*.example.com",
+        "https://me@a",
+        "null",
+        f"{APP} {APP}",
+        "ftp://a",
+        "https://a:b",
+    ],
 )
 def test_what_is_no_origin_stops_the_start(written, monkeypatch):
     monkeypatch.setenv("CORS_ORIGINS", written)
@@ -103,7 +134,14 @@ def test_the_setting_puts_the_middleware_in_place():
     code = "from django.conf import settings; import json; print(json.dumps([settings.MIDDLEWARE, settings.CORS_ALLOWED_ORIGINS]))"
     for origins, there in (("", False), (APP, True)):
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "itempath.settings", "CORS_ORIGINS": origins}
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         middleware, allowed = json.loads(done.stdout)
         assert (CORS in middleware, allowed) == (there, [origins] if there else [])
         assert not there or middleware.index(CORS) == 4

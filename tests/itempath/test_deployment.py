@@ -30,19 +30,27 @@ def need(program: str) -> str:
 
 
 def run(*command: object, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False, **options)
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=60, check=False, **options
+    )
 
 
 def production() -> dict[str, str]:
     """Return the settings of the page, on a database that these tests do not ask."""
-    return dict(line.split("=", 1) for line in block("ini").splitlines()) | {"DATABASE_URL": "sqlite:////dev/null"}
+    return dict(line.split("=", 1) for line in block("ini").splitlines()) | {
+        "DATABASE_URL": "sqlite:////dev/null"
+    }
 
 
 def test_the_production_settings_pass_the_deployment_checks():
     environment = {**production(), "ENV_FILE": os.devnull}
-    done = run(sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment)
+    done = run(
+        sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment
+    )
     # The two are about subdomains and preload, which an installation chooses.
-    assert (done.returncode, done.stdout) == (0, "System check identified no issues (2 silenced).\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "System check identified no issues (2 silenced).\n"), (
+        done.stderr
+    )
 
 
 ASK = """
@@ -57,14 +65,21 @@ print(Client(SERVER_NAME="registry.example.com").get("/api/nothing", secure=True
     [
         ({}, "max-age=31536000"),
         ({"HSTS_INCLUDE_SUBDOMAINS": "1"}, "max-age=31536000; includeSubDomains"),
-        ({"HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, "max-age=31536000; includeSubDomains; preload"),
+        (
+            {"HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"},
+            "max-age=31536000; includeSubDomains; preload",
+        ),
     ],
 )
 def test_other_hosts_of_the_domain_are_bound_only_if_they_are_chosen(chosen, sent):
-    environment = production() | {"ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "itempath.settings"} | chosen
+    environment = (
+        production() | {"ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "itempath.settings"} | chosen
+    )
     done = run(sys.executable, "-c", ASK, cwd=ROOT, env=environment)
     assert done.stdout.strip() == sent, done.stderr
-    checked = run(sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment)
+    checked = run(
+        sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment
+    )
     assert checked.returncode == 0, checked.stderr
 
 
@@ -72,8 +87,16 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path):
     analyze = need("systemd-analyze")
     unit = tmp_path / "registry.service"
     # The paths and the user of the page are not there on this machine.
-    text = block("systemd").replace("/srv/registry/.venv/bin/python", sys.executable).replace("User=registry", "User=root")
-    unit.write_text(text.replace("WorkingDirectory=/srv/registry", f"WorkingDirectory={ROOT}").replace("/etc/registry.env", "/dev/null"))
+    text = (
+        block("systemd")
+        .replace("/srv/registry/.venv/bin/python", sys.executable)
+        .replace("User=registry", "User=root")
+    )
+    unit.write_text(
+        text.replace("WorkingDirectory=/srv/registry", f"WorkingDirectory={ROOT}").replace(
+            "/etc/registry.env", "/dev/null"
+        )
+    )
     done = run(analyze, "verify", "--man=no", unit)
     complaints = [line for line in done.stderr.splitlines() if "registry.service" in line]
     assert (done.returncode, complaints) == (0, []), done.stderr
@@ -83,9 +106,26 @@ def test_the_site_is_one_that_nginx_takes(tmp_path):
     nginx = need("nginx")
     certificate, key = tmp_path / "registry.pem", tmp_path / "registry.key"
     openssl = need("openssl")
-    made = run(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-out", certificate, "-keyout", key)
+    made = run(
+        openssl,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=x",
+        "-out",
+        certificate,
+        "-keyout",
+        key,
+    )
     assert made.returncode == 0, made.stderr
-    site = block("nginx").replace("/etc/ssl/certs/registry.pem", str(certificate)).replace("/etc/ssl/private/registry.key", str(key))
+    site = (
+        block("nginx")
+        .replace("/etc/ssl/certs/registry.pem", str(certificate))
+        .replace("/etc/ssl/private/registry.key", str(key))
+    )
     config = tmp_path / "nginx.conf"
     config.write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {site} }}")
     done = run(nginx, "-t", "-c", config)

@@ -51,7 +51,9 @@ def test_probes_have_no_session_and_no_line_in_the_log(db, client, caplog):
 def test_a_probe_costs_little(db, client, django_assert_max_num_queries):
     """Migrations are not planned again, which was most of it."""
     client.get("/readyz")
-    with django_assert_max_num_queries(8):  # tables, migrations, key proof, a write and what belongs to its transaction
+    with django_assert_max_num_queries(
+        8
+    ):  # tables, migrations, key proof, a write and what belongs to its transaction
         client.get("/readyz")
 
 
@@ -81,7 +83,9 @@ def test_a_probe_writes(db, client):
     assert Installation.objects.count() == 1
 
 
-@pytest.mark.parametrize("error", ["attempt to write a readonly database", "database or disk is full", "disk I/O error"])
+@pytest.mark.parametrize(
+    "error", ["attempt to write a readonly database", "database or disk is full", "disk I/O error"]
+)
 def test_not_ready_when_nothing_can_be_written(error, db, client, monkeypatch, caplog):
     def fail() -> None:
         raise OperationalError(error)
@@ -182,7 +186,9 @@ def test_a_full_disk_is_not_ready(small_disk, new_server, tmp_path):  # noqa: F8
 @pytest.mark.live
 def test_a_read_only_file_system_is_not_ready(small_disk, new_server, tmp_path):  # noqa: F811
     server = new_server(DATABASE_URL=f"sqlite:///{small_disk / 'registry.sqlite3'}")
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)  # before the first call opens the database
+    subprocess.run(
+        ["mount", "-o", "remount,ro", small_disk], check=True
+    )  # before the first call opens the database
     assert probe(server) == NOT_READY
     assert "Not ready: the database can" in (tmp_path / "errors-0.log").read_text()
     assert probe(server, "/healthz") == READY
@@ -199,7 +205,8 @@ def test_a_replica_is_not_ready(postgresql, new_server, tmp_path):  # noqa: F811
         admin.execute(END_OTHERS)
         until(lambda: probe(server) == NOT_READY)
         assert (
-            "the database cannot be written (cannot execute UPDATE in a read-only transaction)" in (tmp_path / "errors-0.log").read_text()
+            "the database cannot be written (cannot execute UPDATE in a read-only transaction)"
+            in (tmp_path / "errors-0.log").read_text()
         )
         admin.execute("SET default_transaction_read_only = off")
         admin.execute("ALTER DATABASE postgres RESET default_transaction_read_only")

@@ -188,7 +188,9 @@ def test_a_lost_database_on_postgresql(empty_database):
 def checkout(tmp_path) -> Path:
     """The project as a fresh clone of it, with this environment's packages."""
     folder: Path = tmp_path / "checkout"
-    names = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
+    names = subprocess.check_output(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
+    ).splitlines()
     for name in names:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +236,9 @@ def start_and_stop(folder: Path) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.skipif(shutil.which("make") is None or not (ROOT / ".git").exists(), reason="needs make and a git checkout")
+@pytest.mark.skipif(
+    shutil.which("make") is None or not (ROOT / ".git").exists(), reason="needs make and a git checkout"
+)
 def test_what_make_run_does_when_the_database_or_the_settings_are_lost(checkout):
     start_and_stop(checkout)
     settings, database = checkout / ".env", checkout / DEFAULT_DATABASE
@@ -266,7 +270,9 @@ def test_a_file_of_settings_that_ends_without_a_line_break_takes_the_id(template
     file, database = tmp_path / "settings", tmp_path / "registry.sqlite3"
     shutil.copy(template, database)
     file.write_text(f"SECRET_KEY={SECRET}\nCONNECTION_SECRET_KEYS={KEY}\nDATABASE_URL=sqlite:///{database}")
-    code = "import django; django.setup(); from itempath.installation import note_installation as n; print(n())"
+    code = (
+        "import django; django.setup(); from itempath.installation import note_installation as n; print(n())"
+    )
     done = run("-c", code, ENV_FILE=file, DJANGO_SETTINGS_MODULE="itempath.settings")
     assert done.stdout == "None\n", done.stderr
     assert [line.partition("=")[0] for line in file.read_text().splitlines() if not line.startswith("#")] == [
@@ -277,9 +283,15 @@ def test_a_file_of_settings_that_ends_without_a_line_break_takes_the_id(template
     ]
     # The id is for the file's own database, not for one that is tried out.
     code = "from itempath.environment import read_environment as r; print(r().installation_id)"
-    assert run("-c", code, ENV_FILE=file).stdout == f"{UUID(str(execute(database, 'SELECT uid FROM itempath_installation')[0][0][0]))}\n"
+    assert (
+        run("-c", code, ENV_FILE=file).stdout
+        == f"{UUID(str(execute(database, 'SELECT uid FROM itempath_installation')[0][0][0]))}\n"
+    )
     assert run("-c", code, ENV_FILE=file, DATABASE_URL="sqlite:////nowhere/x").stdout == "None\n"
-    assert run("-c", code, ENV_FILE=file, DATABASE_URL="sqlite:////nowhere/x", INSTALLATION_ID=OTHER).stdout == f"{OTHER}\n"
+    assert (
+        run("-c", code, ENV_FILE=file, DATABASE_URL="sqlite:////nowhere/x", INSTALLATION_ID=OTHER).stdout
+        == f"{OTHER}\n"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "garbage", "tables"])
@@ -291,5 +303,7 @@ def test_dotenv_beside_a_database(content, template, tmp_path):
     if content:
         assert len(done.stderr.splitlines()) == 1
         # With keys from elsewhere there is nothing to write.
-        assert run("-m", "itempath.dotenv", file, SECRET_KEY=SECRET, CONNECTION_SECRET_KEYS=KEY).returncode == 0
+        assert (
+            run("-m", "itempath.dotenv", file, SECRET_KEY=SECRET, CONNECTION_SECRET_KEYS=KEY).returncode == 0
+        )
         assert not file.exists()

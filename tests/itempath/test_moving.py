@@ -40,20 +40,30 @@ SHOWN = [
 def steps(heading: str) -> list[str]:
     """Return the shell lines below a heading of the page."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    return [line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
+    return [
+        line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
+    ]
 
 
 def run(line: str, folder: Path, **environment: str) -> str:
     line = line.replace(".venv/bin/python", sys.executable).replace("manage.py", str(ROOT / "manage.py"))
     done = subprocess.run(
-        ["bash", "-c", line], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", line],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def shell(code: str, folder: Path, **environment: str) -> list[str]:
-    return run(f".venv/bin/python manage.py shell -v0 -c '{code.replace(chr(39), chr(34))}'", folder, **environment).splitlines()
+    return run(
+        f".venv/bin/python manage.py shell -v0 -c '{code.replace(chr(39), chr(34))}'", folder, **environment
+    ).splitlines()
 
 
 @pytest.fixture
@@ -69,7 +79,11 @@ def test_backup_and_restore(tmp_path, filled):
     backup, restore, check, *_ = steps("Backup and restore")
     before = run(".venv/bin/python manage.py export_connections", tmp_path, **filled)
     assert "backup.sqlite3 holds 7 connections." in run(backup, tmp_path, **filled)
-    shell("from connections.models import Connection; Connection.objects.filter(integrations=None).delete()", tmp_path, **filled)
+    shell(
+        "from connections.models import Connection; Connection.objects.filter(integrations=None).delete()",
+        tmp_path,
+        **filled,
+    )
     assert "7 connections are restored" in run(restore, tmp_path, **filled)
     assert "Every stored secret can be opened." in run(check, tmp_path, **filled)
     assert run(".venv/bin/python manage.py export_connections", tmp_path, **filled) == before
@@ -84,7 +98,11 @@ def test_backup_and_restore_on_postgresql(tmp_path, empty_database):
     *_, backup, restore, migrate, check = steps("Backup and restore")
     before = run(".venv/bin/python manage.py export_connections", tmp_path, **source)
     run(backup, tmp_path, **source)
-    shell("from connections.models import Connection; Connection.objects.filter(integrations=None).delete()", tmp_path, **source)
+    shell(
+        "from connections.models import Connection; Connection.objects.filter(integrations=None).delete()",
+        tmp_path,
+        **source,
+    )
     for line in (restore, migrate):
         run(line, tmp_path, **source)
     assert "Every stored secret can be opened." in run(check, tmp_path, **source)
@@ -112,7 +130,9 @@ def test_from_sqlite_to_postgresql(tmp_path, filled, empty_database):
 
 def test_a_restored_database_counts_on_beyond_what_was_lost(tmp_path, filled):
     """The version of a state that only the lost database had must not be given to another state."""
-    newest = 'from connections.models import Connection as C; print(C.objects.order_by("-version")[0].version)'
+    newest = (
+        'from connections.models import Connection as C; print(C.objects.order_by("-version")[0].version)'
+    )
     change = "from connections.models import Connection as C; c = C.objects.get(pk=2); c.username = str(c.version); c.save()"
     backup, restore, *_ = steps("Backup and restore")
     run(backup, tmp_path, **filled)

@@ -20,7 +20,12 @@ from drf_spectacular.generators import SchemaGenerator
 from core.api.description import make_description, make_schema
 from tests.conftest import ROOT
 
-CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance")
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+)
 SCHEMA_CHECKS = (*CHECKS, "response_schema_conformance")
 EXAMPLES = "40" if os.environ.get("CI_SERVERS") else "5"
 
@@ -28,16 +33,28 @@ EXAMPLES = "40" if os.environ.get("CI_SERVERS") else "5"
 @pytest.fixture(scope="module")
 def description(tmp_path_factory):
     file = tmp_path_factory.mktemp("schema") / "schema.json"
-    call_command("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json", "--file", str(file))
+    call_command(
+        "spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json", "--file", str(file)
+    )
     return json.loads(file.read_text("utf-8"))
 
 
 def test_every_argument_and_operator_is_described(description):
-    parameters = {each["name"]: each for each in description["paths"]["/api/connections"]["get"]["parameters"]}
+    parameters = {
+        each["name"]: each for each in description["paths"]["/api/connections"]["get"]["parameters"]
+    }
     fields = "id appId name url passwordExists tokenExists isTestable authentication type username status latestConnection creationDate"
     for field in [*fields.split(), "integrationCount", "lastCheck"]:
         assert "[or]" in parameters[field]["description"]
-    assert {"limit", "page", "orderby", "countOnly", "If-None-Match", "Prefer", "X-Request-ID"} <= parameters.keys()
+    assert {
+        "limit",
+        "page",
+        "orderby",
+        "countOnly",
+        "If-None-Match",
+        "Prefer",
+        "X-Request-ID",
+    } <= parameters.keys()
 
 
 def test_every_answer_and_header_is_described(description):
@@ -45,7 +62,9 @@ def test_every_answer_and_header_is_described(description):
     assert {"200", "304", "400", "401", "403", "404", "422", "429", "500", "503"} <= reading.keys()
     assert {"ETag", "Link", "X-Ignored-Parameters", "X-Request-ID"} <= reading["200"]["headers"].keys()
     assert {"Retry-After"} <= reading["429"]["headers"].keys()
-    assert {"404", "413", "415", "422", "429"} <= description["paths"]["/api/users/login"]["post"]["responses"].keys()
+    assert {"404", "413", "415", "422", "429"} <= description["paths"]["/api/users/login"]["post"][
+        "responses"
+    ].keys()
 
 
 def test_the_body_and_the_records_of_work_items_are_described_as_they_are_taken(description):
@@ -71,7 +90,9 @@ def test_every_call_has_a_name_a_place_and_one_kind_of_bearer(description):
         assert len(call["summary"]) <= 60
         assert tags.issuperset(call["tags"])
         assert call["security"] in ([{"bearer": []}], [{}])
-    assert len({call["operationId"] for call in operations(description)}) == len(operations(description)) == 11
+    assert (
+        len({call["operationId"] for call in operations(description)}) == len(operations(description)) == 11
+    )
 
 
 def test_try_it_out_sends_no_argument_that_nobody_entered(description):
@@ -85,14 +106,27 @@ def test_ids_are_integers_of_64_bits(description):
     schemas = description["components"]["schemas"]
     assert schemas["Connection"]["properties"]["id"] == {"type": "integer", "format": "int64"}
     assert schemas["Connection"]["properties"]["appId"] == {"type": ["integer", "null"], "format": "int64"}
-    assert schemas["Connection"]["properties"]["latestLog"]["oneOf"] == [{"$ref": "#/components/schemas/LatestLog"}, {"type": "null"}]
-    paths = [parameter for call in operations(description) for parameter in call["parameters"] if parameter["in"] == "path"]
+    assert schemas["Connection"]["properties"]["latestLog"]["oneOf"] == [
+        {"$ref": "#/components/schemas/LatestLog"},
+        {"type": "null"},
+    ]
+    paths = [
+        parameter
+        for call in operations(description)
+        for parameter in call["parameters"]
+        if parameter["in"] == "path"
+    ]
     assert {parameter["schema"]["type"] for parameter in paths if parameter["name"] == "id"} == {"integer"}
 
 
 def test_tokens_have_answers_of_their_own(description):
-    bodies = {path: calls["post"] for path, calls in description["paths"].items() if path.startswith("/api/token")}
-    answers = {path: call["responses"]["200"]["content"]["application/json"]["schema"] for path, call in bodies.items()}
+    bodies = {
+        path: calls["post"] for path, calls in description["paths"].items() if path.startswith("/api/token")
+    }
+    answers = {
+        path: call["responses"]["200"]["content"]["application/json"]["schema"]
+        for path, call in bodies.items()
+    }
     assert answers["/api/token"] == {"$ref": "#/components/schemas/TokenPairAnswer"}
     assert answers["/api/token/refresh"] == {"$ref": "#/components/schemas/RefreshedAnswer"}
 
@@ -113,7 +147,9 @@ def test_the_page_asks_no_other_host(server):
 def test_schemathesis_finds_nothing(kind, new_server, tmp_path):
     server = new_server(API_RATE_PER_MINUTE="0", API_RATE_PER_DAY="0", LOG_LEVEL="CRITICAL")
     body = json.dumps({"username": "admin", "password": server.admin_password}).encode()
-    login = urllib.request.Request(f"{server.base}/api/users/login", body, {"Content-Type": "application/json"})
+    login = urllib.request.Request(
+        f"{server.base}/api/users/login", body, {"Content-Type": "application/json"}
+    )
     token = json.load(urllib.request.urlopen(login))[kind]
     program = Path(sys.executable).with_name("schemathesis")
     command = [
@@ -125,7 +161,9 @@ def test_schemathesis_finds_nothing(kind, new_server, tmp_path):
         ",".join(SCHEMA_CHECKS),
     ]
     options = ["--seed", "1", "--max-examples", EXAMPLES, "-H", f"Authorization: Bearer {token}"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stdout[-5000:]
     assert "Tested: 11" in done.stdout
 
@@ -148,7 +186,9 @@ def made(monkeypatch):
 
 def test_the_description_is_made_once(made, client):
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda path: Client().get(path), ["/api/schema/", "/api/schema?format=json"] * 4))
+        answers = list(
+            pool.map(lambda path: Client().get(path), ["/api/schema/", "/api/schema?format=json"] * 4)
+        )
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 2
     assert made == [1]
@@ -161,7 +201,13 @@ def test_the_description_has_an_address_in_each_format(format, client):
     assert client.get("/api/schema.xml").status_code == 404
 
 
-ACCEPTED = {"": "yaml", "*/*": "yaml", "text/html": "yaml", "application/json,*/*": "json", "application/vnd.oai.openapi+json": "json"}
+ACCEPTED = {
+    "": "yaml",
+    "*/*": "yaml",
+    "text/html": "yaml",
+    "application/json,*/*": "json",
+    "application/vnd.oai.openapi+json": "json",
+}
 
 
 @pytest.mark.parametrize(("accepted", "format"), ACCEPTED.items())
@@ -169,7 +215,9 @@ ACCEPTED = {"": "yaml", "*/*": "yaml", "text/html": "yaml", "application/json,*/
 def test_the_description_comes_in_the_format_that_is_accepted(path, accepted, format, client, description):
     answer = client.get(path, headers={"Accept": accepted})
     assert answer.content == client.get(f"{path}?format={format}").content
-    assert answer["Content-Type"] == {"yaml": "application/vnd.oai.openapi", "json": "application/json"}[format]
+    assert (
+        answer["Content-Type"] == {"yaml": "application/vnd.oai.openapi", "json": "application/json"}[format]
+    )
     assert yaml.safe_load(answer.content) == description
 
 

@@ -26,7 +26,14 @@ from connections.importing import first_line, read_records
 from connections.secrets.holder import is_placeholder, values_of
 from core import redaction
 from core.api import list_queries
-from core.api.arguments import Arguments, argument, body_arguments, header_list, query_arguments, split_operator
+from core.api.arguments import (
+    Arguments,
+    argument,
+    body_arguments,
+    header_list,
+    query_arguments,
+    split_operator,
+)
 from core.api.dates import is_relative_date, parse_moment
 from core.api.filters import BooleanFilter, IntegerFilter, MomentFilter, NumberFilter, TextFilter
 from core.api.http import matches_etag
@@ -45,7 +52,15 @@ SIZES = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000)
 MARGIN = 5
 # Seconds. What costs less for 1,000 characters is counted as this: a few microseconds grow by themselves.
 LEAST = 40e-6
-REFUSALS = (ValueError, ValidationError, SuspiciousOperation, APIException, ImportRefused, KeyError, RecursionError)
+REFUSALS = (
+    ValueError,
+    ValidationError,
+    SuspiciousOperation,
+    APIException,
+    ImportRefused,
+    KeyError,
+    RecursionError,
+)
 
 
 def cost(call: Callable[[], Any]) -> float:
@@ -88,7 +103,9 @@ def assert_linear(parse: Callable[[str], Any], make: Callable[[int], str]) -> No
 
 def repeated(unit: str, before: str = "", after: str = "") -> Callable[[int], str]:
     """Return a maker of texts of a length, filled with `unit`."""
-    return lambda size: f"{before}{(unit * (size // len(unit) + 1))[: size - len(before) - len(after)]}{after}"
+    return lambda size: (
+        f"{before}{(unit * (size // len(unit) + 1))[: size - len(before) - len(after)]}{after}"
+    )
 
 
 def many(count: Callable[[int], int], part: str, join: str) -> Callable[[int], str]:
@@ -102,8 +119,42 @@ def many(count: Callable[[int], int], part: str, join: str) -> Callable[[int], s
 
 
 # The characters that mean something to one of the parsers, alone and in turns, with ends that let all of it fail.
-UNITS = [*" \t,;:=[]{}()<>/\\\"'@.%&+-_*?#0aé\n\r\0", "[]", "][", "a:", ":a", "a=", "=;", "%4", "%41", '\\"', "\\'", "//", "/a", "a/"]
-UNITS += ["a.", "@a", "a@", ": ", " :", ", ", "{}", "[[]", '""', '";', "0-", "0:", "]:", "]:0", "\r\n", "\\u00e9", "&amp;", "é,"]
+UNITS = [
+    *" \t,;:=[]{}()<>/\\\"'@.%&+-_*?#0aé\n\r\0",
+    "[]",
+    "][",
+    "a:",
+    ":a",
+    "a=",
+    "=;",
+    "%4",
+    "%41",
+    '\\"',
+    "\\'",
+    "//",
+    "/a",
+    "a/",
+]
+UNITS += [
+    "a.",
+    "@a",
+    "a@",
+    ": ",
+    " :",
+    ", ",
+    "{}",
+    "[[]",
+    '""',
+    '";',
+    "0-",
+    "0:",
+    "]:",
+    "]:0",
+    "\r\n",
+    "\\u00e9",
+    "&amp;",
+    "é,",
+]
 ENDS = ["", "\0", "\n", "]", "x", '"']
 STARTS = ["", "a:", "[", "x[", '"', "handling", "jdbc:oracle:thin:", "0", "2026-05-01T"]
 
@@ -196,7 +247,9 @@ JSON = {
     "1,000 arguments": many(lambda size: min(1_000, size // 8), '"a":"', '",'),
     "250 conditions": lambda size: json.dumps({"name": [f"[like]{'x' * (size // 250)}"] * 250}),
     "values": lambda size: json.dumps({"name": f"[or]{'x;' * (size // 2)}"}),
-    "ids": lambda size: f'{{"items": [{",".join(f"{number:05}" for number in range(10_000, 10_000 + size // 7))}]}}',
+    "ids": lambda size: (
+        f'{{"items": [{",".join(f"{number:05}" for number in range(10_000, 10_000 + size // 7))}]}}'
+    ),
     "addresses": repeated("a:", '[{"id": 1, "name": "x", "type": "REST", "url": "', '"}]'),
     "records": repeated('{"id": 1, "name": "x", "type": "REST"},', "[", "1]"),
     "lists in an array": repeated("[],", "[", "1]"),
@@ -222,7 +275,10 @@ HEADERS = {
     "many cookies": ("HTTP_COOKIE", repeated("a=;")),
     "type with parameters": ("CONTENT_TYPE", repeated(";", 'a/b;a="')),
     "type with escapes": ("CONTENT_TYPE", repeated("\\;", 'a/b;a="')),
-    "type with with_new_version parameters": ("CONTENT_TYPE", lambda size: "a/b;" + "".join(f"a*{n}*=x;" for n in range(size // 8))),
+    "type with with_new_version parameters": (
+        "CONTENT_TYPE",
+        lambda size: "a/b;" + "".join(f"a*{n}*=x;" for n in range(size // 8)),
+    ),
     "path of no letters": ("PATH_INFO", repeated("\xe9", "/")),
     "path of the admin": ("PATH_INFO", repeated("/", "/admin/r/", "a")),
     "path of the admin with a line": ("PATH_INFO", repeated("a/", "/admin/r/", "\n")),
@@ -241,8 +297,19 @@ HEADERS = {
     "media types": ("HTTP_ACCEPT", repeated('a/b;a="', "json")),
 }
 ENVIRON = {
-    **{"SCRIPT_NAME": "", "PATH_INFO": "/admin/login/", "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80"},
-    **{"SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_METHOD": "GET", "HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"},
+    **{
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/admin/login/",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+    },
+    **{
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REQUEST_METHOD": "GET",
+        "HTTP_HOST": "localhost",
+        "REMOTE_ADDR": "127.0.0.1",
+    },
     **{"wsgi.url_scheme": "http", "wsgi.errors": io.StringIO()},
 }
 
@@ -263,7 +330,9 @@ def test_a_header_or_a_path_takes_no_more_time_than_it_is_longer(header, method,
     assert_linear(call, make)
 
 
-@pytest.mark.parametrize("text", ["1,000 arguments", "250 conditions", "values", "brackets in a name", "many keys"])
+@pytest.mark.parametrize(
+    "text", ["1,000 arguments", "250 conditions", "values", "brackets in a name", "many keys"]
+)
 def test_a_call_takes_no_more_time_than_its_arguments_are_longer(text, api):
     store([{"id": 1, "appId": None, "name": "x", "type": "REST"}])
 

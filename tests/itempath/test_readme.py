@@ -11,7 +11,9 @@ import pytest
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
-SHELL_LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+SHELL_LINES = [
+    line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()
+]
 WORK_ITEM_LINES = [line for line in SHELL_LINES if "/api/connections/bugs/" in line]
 CURL_LINES = [line for line in SHELL_LINES if line.startswith("curl ") and line not in WORK_ITEM_LINES]
 
@@ -57,7 +59,9 @@ SHOWN = {
 @pytest.mark.parametrize(("query", "ids"), SHOWN.items())
 def test_the_lines_show_what_they_say(query, ids, server, curl):
     line = next(line for line in CURL_LINES if f"?{query}" in line)
-    records = body_of(curl(line.replace("http://localhost:8000", server.base), TOKEN=server.key).replace("\r", ""))
+    records = body_of(
+        curl(line.replace("http://localhost:8000", server.base), TOKEN=server.key).replace("\r", "")
+    )
     assert [record["id"] for record in records] == ids
 
 
@@ -74,7 +78,10 @@ def test_a_token_from_the_command_opens_the_api(server, curl):
 
 @pytest.mark.live
 def test_the_lines_about_work_items(server, curl):
-    answers = [json.loads(curl(line.replace("http://localhost:8000", server.base), TOKEN=server.key)) for line in WORK_ITEM_LINES]
+    answers = [
+        json.loads(curl(line.replace("http://localhost:8000", server.base), TOKEN=server.key))
+        for line in WORK_ITEM_LINES
+    ]
     seed = json.loads((ROOT / "tests/data/work-items.json").read_text("utf-8"))
     assert [json.dumps(answer) for answer in answers] == [json.dumps({"success": True}), json.dumps(seed)]
 

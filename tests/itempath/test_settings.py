@@ -30,7 +30,12 @@ from tests.conftest import ROOT, free_port
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 SECRET = "s" * 50
-BASE = {"SECRET_KEY": SECRET, "CONNECTION_SECRET_KEYS": KEY, "ENV_FILE": os.devnull, "DATABASE_URL": "sqlite:////nowhere/registry.sqlite3"}
+BASE = {
+    "SECRET_KEY": SECRET,
+    "CONNECTION_SECRET_KEYS": KEY,
+    "ENV_FILE": os.devnull,
+    "DATABASE_URL": "sqlite:////nowhere/registry.sqlite3",
+}
 NAMES = {name.upper() for name in Environment.model_fields} | set(BASE)
 
 
@@ -40,7 +45,9 @@ def run(*words: str, **environment: str | Path) -> subprocess.CompletedProcess[s
     chosen = others | {name: str(value) for name, value in environment.items()}
     command, pipe = [sys.executable, *words], subprocess.PIPE
     # A group of its own: a server that should have refused to start must not leave its workers behind.
-    with subprocess.Popen(command, cwd=ROOT, env=chosen, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=chosen, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
         try:
             out, errors = process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
@@ -84,7 +91,10 @@ def test_the_smallest_set_of_settings_is_enough():
     [
         ({"SECRET_KEY": ""}, ["SECRET_KEY"]),
         ({"CONNECTION_SECRET_KEYS": ""}, ["CONNECTION_SECRET_KEYS"]),
-        ({"SECRET_KEY": "", "CONNECTION_SECRET_KEYS": "", "PORT": "hunter2"}, ["SECRET_KEY", "CONNECTION_SECRET_KEYS", "PORT"]),
+        (
+            {"SECRET_KEY": "", "CONNECTION_SECRET_KEYS": "", "PORT": "hunter2"},
+            ["SECRET_KEY", "CONNECTION_SECRET_KEYS", "PORT"],
+        ),
         ({"SECRET_KEY": "hunter2"}, ["SECRET_KEY"]),
         ({"CONNECTION_SECRET_KEYS": "hunter2"}, ["CONNECTION_SECRET_KEYS"]),
         ({"CONNECTION_SECRET_KEYS": f"{KEY},hunter2"}, ["CONNECTION_SECRET_KEYS"]),
@@ -105,7 +115,9 @@ def test_a_missing_or_bad_setting_stops_the_start(changes, named):
     assert KEY not in done.stderr
 
 
-@pytest.mark.parametrize("words", [("check",), ("migrate",), ("serve",), ("import_connections", "x.json")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("check",), ("migrate",), ("serve",), ("import_connections", "x.json")], ids=" ".join
+)
 def test_every_command_says_it_in_one_sentence(words):
     done = run("manage.py", *words, **BASE | {"SECRET_KEY": ""})
     assert done.returncode != 0
@@ -117,8 +129,14 @@ def test_every_command_says_it_in_one_sentence(words):
     ("name", "values"),
     [
         ("SECRET_KEY", ["x" * 31]),
-        ("CONNECTION_SECRET_KEYS", [",", KEY[:-4], base64.urlsafe_b64encode(b"k" * 16).decode(), "é" * 44, f"{KEY} {KEY}"]),
-        ("DATABASE_URL", ["sqlite", "mysql://db/wms", "oracle://db/wms", "postgresql", "postgresql://[hunter2/wms"]),
+        (
+            "CONNECTION_SECRET_KEYS",
+            [",", KEY[:-4], base64.urlsafe_b64encode(b"k" * 16).decode(), "é" * 44, f"{KEY} {KEY}"],
+        ),
+        (
+            "DATABASE_URL",
+            ["sqlite", "mysql://db/wms", "oracle://db/wms", "postgresql", "postgresql://[hunter2/wms"],
+        ),
         ("DEBUG", ["maybe", "2"]),
         ("PORT", ["http", "-1", "65536", "80.5"]),
         ("WEB_CONCURRENCY", ["0", "-1", "many"]),
@@ -170,17 +188,45 @@ def test_accepted_values(name, written, expected, monkeypatch):
 
 
 def test_the_defaults_of_the_contract():
-    names = ["debug", "allowed_hosts", "host", "port", "https", "api_max_limit", "api_rate_per_minute", "api_rate_per_day", "demo"]
-    expected = ["False", "['localhost', '127.0.0.1']", "127.0.0.1", "8000", "False", "20000", "600", "20000", "True"]
+    names = [
+        "debug",
+        "allowed_hosts",
+        "host",
+        "port",
+        "https",
+        "api_max_limit",
+        "api_rate_per_minute",
+        "api_rate_per_day",
+        "demo",
+    ]
+    expected = [
+        "False",
+        "['localhost', '127.0.0.1']",
+        "127.0.0.1",
+        "8000",
+        "False",
+        "20000",
+        "600",
+        "20000",
+        "True",
+    ]
     assert read(*names, SECRET_KEY=SECRET, CONNECTION_SECRET_KEYS=KEY, ENV_FILE=os.devnull) == expected
-    assert read("database_url", SECRET_KEY=SECRET, CONNECTION_SECRET_KEYS=KEY, ENV_FILE=os.devnull)[0].startswith("sqlite:///")
+    assert read("database_url", SECRET_KEY=SECRET, CONNECTION_SECRET_KEYS=KEY, ENV_FILE=os.devnull)[
+        0
+    ].startswith("sqlite:///")
 
 
 def test_the_environment_wins_over_the_file(tmp_path):
     file = tmp_path / "settings"
-    file.write_text(f"SECRET_KEY={SECRET}\nCONNECTION_SECRET_KEYS={KEY}\nPORT=9001\nHOST=10.0.0.1\nAPI_MAX_LIMIT=5\nUNKNOWN=1\n")
+    file.write_text(
+        f"SECRET_KEY={SECRET}\nCONNECTION_SECRET_KEYS={KEY}\nPORT=9001\nHOST=10.0.0.1\nAPI_MAX_LIMIT=5\nUNKNOWN=1\n"
+    )
     # An empty value is as good as none.
-    assert read("port", "host", "api_max_limit", ENV_FILE=file, PORT="9002", HOST="") == ["9002", "10.0.0.1", "5"]
+    assert read("port", "host", "api_max_limit", ENV_FILE=file, PORT="9002", HOST="") == [
+        "9002",
+        "10.0.0.1",
+        "5",
+    ]
     assert read("secret_key", ENV_FILE=file, SECRET_KEY="t" * 50) == ["t" * 50]
 
 
@@ -231,7 +277,9 @@ SAFE = {"HOST": "127.0.0.1", "DEBUG": False, "SESSION_COOKIE_SECURE": False, "AL
 def test_checks_of_settings(changes, ids, settings):
     for name, value in (SAFE | changes).items():
         setattr(settings, name, value)
-    messages = [message for message in run_checks(tags=["security"]) if str(message.id).startswith("itempath.")]
+    messages = [
+        message for message in run_checks(tags=["security"]) if str(message.id).startswith("itempath.")
+    ]
     assert sorted(str(message.id) for message in messages) == [f"itempath.{id}" for id in ids]
     assert all(message.hint for message in messages)
 
@@ -243,7 +291,14 @@ def test_an_error_of_the_checks_stops_every_command(command, empty_database):
     assert "itempath.E004" in done.stderr
 
 
-PUBLIC = [{"HTTPS": "1"}, {"TRUSTED_PROXIES": "127.0.0.1"}, {"HOST": "0.0.0.0"}, {"HOST": "::"}, {"HOST": "10.0.0.7"}, {"HOST": "wms"}]
+PUBLIC = [
+    {"HTTPS": "1"},
+    {"TRUSTED_PROXIES": "127.0.0.1"},
+    {"HOST": "0.0.0.0"},
+    {"HOST": "::"},
+    {"HOST": "10.0.0.7"},
+    {"HOST": "wms"},
+]
 
 
 @pytest.mark.parametrize("public", PUBLIC, ids=str)
@@ -251,7 +306,9 @@ def test_debug_goes_with_nothing_public(public, monkeypatch):
     monkeypatch.setenv("DEBUG", "1")
     for name, value in public.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ImproperlyConfigured, match=r"\(DEBUG: its pages show internals [^\n]*\); ") as refusal:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"\(DEBUG: its pages show internals [^\n]*\); "
+    ) as refusal:
         read_environment()
     assert "\n" not in str(refusal.value)
     monkeypatch.setenv("DEBUG", "0")
@@ -266,7 +323,14 @@ def test_debug_goes_with_this_machine(host, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [("manage.py", "check"), ("manage.py", "serve"), ("manage.py", "migrate"), ("-c", "import itempath.wsgi")], ids=" ".join
+    "words",
+    [
+        ("manage.py", "check"),
+        ("manage.py", "serve"),
+        ("manage.py", "migrate"),
+        ("-c", "import itempath.wsgi"),
+    ],
+    ids=" ".join,
 )
 def test_everything_refuses_a_public_debug(words):
     done = run(*words, **BASE | {"DEBUG": "1", "HTTPS": "1", "DJANGO_SETTINGS_MODULE": "itempath.settings"})
@@ -313,10 +377,18 @@ def test_no_page_about_a_failure_shows_a_secret_of_the_settings(debug):
     done = run("-c", PAGES, *SECRETS, **environment)
     assert done.stdout.count("127.0.0.1") > 0, done.stderr
     assert "mails: 0" not in done.stdout
-    assert [part for part in SHOWN_PARTS if part in unescape(unescape(done.stdout)) or part in unescape(done.stderr)] == []
+    assert [
+        part
+        for part in SHOWN_PARTS
+        if part in unescape(unescape(done.stdout)) or part in unescape(done.stderr)
+    ] == []
 
 
-@pytest.mark.parametrize("words", [(), ("--all",), ("--output", "unified"), ("--default", "itempath.settings", "--all")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--all",), ("--output", "unified"), ("--default", "itempath.settings", "--all")],
+    ids=" ".join,
+)
 def test_diffsettings_shows_no_secret(words):
     done = run("manage.py", "diffsettings", *words, **BASE | SECRETS)
     assert done.returncode == 0, done.stderr
@@ -333,7 +405,9 @@ def test_no_secret_shows_in_what_was_read(monkeypatch):
 
 def test_the_settings_hold_their_secrets_under_names_that_are_hidden(settings):
     cleansed = get_default_exception_reporter_filter().get_safe_settings()
-    shown = {name for name, value in cleansed.items() if settings.SECRET_KEY in repr(value) or KEY in repr(value)}
+    shown = {
+        name for name, value in cleansed.items() if settings.SECRET_KEY in repr(value) or KEY in repr(value)
+    }
     assert shown == set()
 
 
@@ -359,7 +433,10 @@ def make_database():
 
 def tables(url: str) -> list[str]:
     with closing(psycopg.connect(url)) as database:
-        return [name for (name,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        return [
+            name
+            for (name,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ]
 
 
 @pytest.mark.parametrize(
@@ -433,7 +510,9 @@ for path in ("/healthz", "/readyz"):
 """
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:hunter2@127.0.0.1:1/none", "sqlite:////nonexistent/registry.sqlite3"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunter2@127.0.0.1:1/none", "sqlite:////nonexistent/registry.sqlite3"]
+)
 def test_not_ready_without_a_database(url):
     done = run("-c", ASK, **BASE | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "itempath.settings"})
     assert done.stdout.splitlines() == ['200 {"status": "ok"} True', '503 {"status": "unavailable"} True']

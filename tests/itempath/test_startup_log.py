@@ -56,13 +56,18 @@ def test_a_start_that_is_refused_says_so_in_json(words, changes, level, named):
 
 def test_other_commands_talk_to_people():
     done = run("manage.py", "check_secrets", **BASE)
-    assert done.stderr == "The database cannot be used: /nowhere/registry.sqlite3 is in a folder that is not there.\n"
+    assert (
+        done.stderr
+        == "The database cannot be used: /nowhere/registry.sqlite3 is in a folder that is not there.\n"
+    )
 
 
 def test_a_terminal_shows_plain_text():
     ours, theirs = pty.openpty()
     environment = {**os.environ, **BASE, "SECRET_KEY": ""}
-    process = subprocess.Popen([sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stderr=theirs)
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stderr=theirs
+    )
     os.close(theirs)
     text = os.read(ours, 10_000).decode()
     process.wait()

@@ -92,5 +92,13 @@ class Queries(CaptureQueriesContext):
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    models: list[Any] = [User, ApiKey, Organization, Organization.members.through, *WORK_ITEMS, Link, LogEntry]
+    models: list[Any] = [
+        User,
+        ApiKey,
+        Organization,
+        Organization.members.through,
+        *WORK_ITEMS,
+        Link,
+        LogEntry,
+    ]
     return [list(model.objects.order_by("pk").values()) for model in models]

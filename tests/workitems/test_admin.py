@@ -59,18 +59,25 @@ def test_only_managers_see_the_records_of_every_organisation(who, ours, link):
 @pytest.mark.parametrize("model", WORK_ITEMS)
 def test_a_reader_learns_nothing_from_the_record_of_changes(model, boss, ours):
     save(boss, model._default_manager.first(), title="a secret plan")
-    entry = LogEntry.objects.get(content_type=ContentType.objects.get_for_model(model), action=LogEntry.Action.UPDATE)
+    entry = LogEntry.objects.get(
+        content_type=ContentType.objects.get_for_model(model), action=LogEntry.Action.UPDATE
+    )
     reader = browser(make_user("reader", Role.READER, is_staff=True))
     assert "secret plan" in boss.get("/admin/auditlog/logentry/").content.decode()
     assert "secret plan" not in reader.get("/admin/auditlog/logentry/").content.decode()
-    assert "secret plan" not in reader.get(f"/admin/auditlog/logentry/{entry.pk}/change/", follow=True).content.decode()
+    assert (
+        "secret plan"
+        not in reader.get(f"/admin/auditlog/logentry/{entry.pk}/change/", follow=True).content.decode()
+    )
 
 
 def test_a_record_is_added(boss, ours, member):
     page = boss.get(f"{ADMIN}/bug/add/")
     sent = filled(page, title="new", organization=ours.organization.pk, assignee=member.pk, severity="P1")
     assert boss.post(f"{ADMIN}/bug/add/", sent).status_code == 302
-    assert Bug.objects.filter(title="new", organization=ours.organization, assignee=member, severity="P1").exists()
+    assert Bug.objects.filter(
+        title="new", organization=ours.organization, assignee=member, severity="P1"
+    ).exists()
 
 
 def test_texts_that_are_left_empty_are_null(boss, ours):
@@ -89,7 +96,9 @@ def test_people_and_organisations_are_chosen_by_typing(field, boss, ours, member
 
 def test_members_are_chosen_by_typing(boss, ours, outsider):
     query = "?app_label=workitems&model_name=organization&field_name=members&term=outs"
-    assert [each["text"] for each in boss.get(f"/admin/autocomplete/{query}").json()["results"]] == ["outsider"]
+    assert [each["text"] for each in boss.get(f"/admin/autocomplete/{query}").json()["results"]] == [
+        "outsider"
+    ]
     save(boss, ours.organization, members=[outsider.pk])
     assert list(ours.organization.members.all()) == [outsider]
 
@@ -132,14 +141,18 @@ def test_a_link_across_organisations_is_refused(boss, ours, theirs):
 def test_a_record_offers_to_be_linked(boss, ours):
     page = boss.get(page_of(ours.bug)).content.decode()
     assert f'href="{ADMIN}/link/add/?bug={ours.bug.pk}"' in page
-    assert boss.get(f"{ADMIN}/link/add/?bug={ours.bug.pk}").context["adminform"].form["bug"].value() == str(ours.bug.pk)
+    assert boss.get(f"{ADMIN}/link/add/?bug={ours.bug.pk}").context["adminform"].form["bug"].value() == str(
+        ours.bug.pk
+    )
 
 
 @pytest.mark.parametrize("end", [0, 1])
 def test_a_records_page_shows_its_links_with_kind_and_title(end, boss, ours, link):
     record, other = [(ours.bug, ours.items[0]), (ours.items[0], ours.bug)][end]
     page = boss.get(page_of(record))
-    assert page.context["links"] == [(link, f'<a href="{page_of(other)}">{other._meta.model_name.capitalize()} {other.pk}</a> {other}')]
+    assert page.context["links"] == [
+        (link, f'<a href="{page_of(other)}">{other._meta.model_name.capitalize()} {other.pk}</a> {other}')
+    ]
     assert page_of(other) in page.content.decode()
 
 
@@ -152,13 +165,17 @@ def test_titles_are_shown_as_texts(boss, ours):
 
 
 def test_many_links_are_shown_in_pages(boss, ours):
-    items = Item.objects.bulk_create(Item(pk=1000 + number, title="x", organization=ours.organization) for number in range(120))
+    items = Item.objects.bulk_create(
+        Item(pk=1000 + number, title="x", organization=ours.organization) for number in range(120)
+    )
     Link.objects.bulk_create(Link(bug=ours.bug, item=item) for item in items)
     seen, address = [], page_of(ours.bug)
     while address:
         page = boss.get(address)
         seen += [link.pk for link, _ in page.context["links"]]
-        address = f"{page_of(ours.bug)}?links_after={seen[-1]}" if "More links" in page.content.decode() else ""
+        address = (
+            f"{page_of(ours.bug)}?links_after={seen[-1]}" if "More links" in page.content.decode() else ""
+        )
     assert seen == list(Link.objects.order_by("pk").values_list("pk", flat=True))
 
 
@@ -220,13 +237,19 @@ def test_an_organisation_with_records_is_not_deleted(boss, ours):
 
 
 def changes(record):
-    return LogEntry.objects.get_for_object(record).order_by("pk").values_list("action", "changes", "actor__username")
+    return (
+        LogEntry.objects.get_for_object(record)
+        .order_by("pk")
+        .values_list("action", "changes", "actor__username")
+    )
 
 
 def test_changes_are_on_record(boss, ours):
     LogEntry.objects.all().delete()
     save(boss, ours.backlog, title="renamed", points="2.5")
-    assert list(changes(ours.backlog)) == [(LogEntry.Action.UPDATE, {"title": ["Backlog 21", "renamed"], "points": ["0", "2.5"]}, "boss")]
+    assert list(changes(ours.backlog)) == [
+        (LogEntry.Action.UPDATE, {"title": ["Backlog 21", "renamed"], "points": ["0", "2.5"]}, "boss")
+    ]
 
 
 def test_links_and_members_are_on_record(boss, ours, member):
@@ -236,7 +259,11 @@ def test_links_and_members_are_on_record(boss, ours, member):
     [link] = Link.objects.all()
     assert [(action, who) for action, _, who in changes(link)] == [(LogEntry.Action.CREATE, "boss")]
     [(_, change, who)] = changes(ours.organization)
-    assert (change["members"]["operation"], change["members"]["objects"], who) == ("delete", ["member"], "boss")
+    assert (change["members"]["operation"], change["members"]["objects"], who) == (
+        "delete",
+        ["member"],
+        "boss",
+    )
 
 
 def test_the_history_of_a_record_is_its_part_of_the_record(boss, ours):

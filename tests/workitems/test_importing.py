@@ -29,17 +29,59 @@ KEY = "50ca9ba0f7b1444fa55d5"
 
 def content(**sections: Any) -> Content:
     """Return a file with one record of each section, which `sections` replace."""
-    shared = {"organizationId": 17, "createdBy": 13, "description": "Description", "statusId": 3, "archived": 0}
-    planned = {"assignee": 13, "points": 2.5, "forecastedRelease": "2019-06-30T12:34:56.000Z", "actualRelease": None, "plannedOn": None}
+    shared = {
+        "organizationId": 17,
+        "createdBy": 13,
+        "description": "Description",
+        "statusId": 3,
+        "archived": 0,
+    }
+    planned = {
+        "assignee": 13,
+        "points": 2.5,
+        "forecastedRelease": "2019-06-30T12:34:56.000Z",
+        "actualRelease": None,
+        "plannedOn": None,
+    }
     return {
         "organizations": [{"id": 17, "name": "Plant"}],
-        "users": [{"id": 13, "username": "ann", "email": "ann@example.com", "organizations": [17], "apiKey": KEY}],
+        "users": [
+            {"id": 13, "username": "ann", "email": "ann@example.com", "organizations": [17], "apiKey": KEY}
+        ],
         "backlogs": [{"id": 19, "title": "backlog", **shared, **planned}],
         "items": [
-            {"id": 52, "title": "item", **shared, **planned, "ownerId": 19, "ownerTable": "backlogs", "mailers": None, "orderIndex": 2}
+            {
+                "id": 52,
+                "title": "item",
+                **shared,
+                **planned,
+                "ownerId": 19,
+                "ownerTable": "backlogs",
+                "mailers": None,
+                "orderIndex": 2,
+            }
         ],
-        "bugs": [{"id": 6, "title": "bug", **shared, "assignee": None, "mailers": "!a@example.com!", "severity": "P2", "reportedBy": 13}],
-        "initiatives": [{"id": 28, "title": "aim", **shared, "horizon": "2019-06-30T00:00:00.000Z", "mailers": None, "orderIndex": 0}],
+        "bugs": [
+            {
+                "id": 6,
+                "title": "bug",
+                **shared,
+                "assignee": None,
+                "mailers": "!a@example.com!",
+                "severity": "P2",
+                "reportedBy": 13,
+            }
+        ],
+        "initiatives": [
+            {
+                "id": 28,
+                "title": "aim",
+                **shared,
+                "horizon": "2019-06-30T00:00:00.000Z",
+                "mailers": None,
+                "orderIndex": 0,
+            }
+        ],
         "connections": [link(7, initiativeId=28, bugId=6), link(8, itemId=52, bugId=6)],
         **sections,
     }
@@ -103,8 +145,12 @@ def test_what_was_imported_comes_back_equal(kind, load, bearer):
     load(file)
     owner = {"item": Bug, "bug": Item, "backlog": Initiative, "initiative": Backlog}[kind.word]
     answer = show(bearer(KEY), owner.objects.get(), kind.plural)
-    assert answer["connections"] == [each for each in file["connections"] if each["bugId" if owner in (Item, Bug) else "backlogId"]]
-    assert [dict(sorted(each.items())) for each in answer["info"]] == [dict(sorted(each.items())) for each in file[kind.plural]]
+    assert answer["connections"] == [
+        each for each in file["connections"] if each["bugId" if owner in (Item, Bug) else "backlogId"]
+    ]
+    assert [dict(sorted(each.items())) for each in answer["info"]] == [
+        dict(sorted(each.items())) for each in file[kind.plural]
+    ]
 
 
 def test_a_key_opens_the_api_and_is_stored_as_a_digest(load, bearer):
@@ -120,7 +166,13 @@ def test_a_key_opens_the_api_and_is_stored_as_a_digest(load, bearer):
 def test_an_imported_user_has_no_role_and_no_password(load):
     load(content())
     user = User.objects.get(pk=13)
-    assert (user.username, user.email, user.role, user.is_staff, user.is_superuser) == ("ann", "ann@example.com", Role.NONE, False, False)
+    assert (user.username, user.email, user.role, user.is_staff, user.is_superuser) == (
+        "ann",
+        "ann@example.com",
+        Role.NONE,
+        False,
+        False,
+    )
     assert not user.has_usable_password()
 
 
@@ -142,7 +194,12 @@ def test_importing_twice_changes_nothing(load):
 
 def test_what_is_there_is_updated_and_nothing_is_removed(load):
     load(content())
-    load({"items": [{"id": 52, "organizationId": 17, "title": "new"}], "connections": [link(9, itemId=52, backlogId=19)]})
+    load(
+        {
+            "items": [{"id": 52, "organizationId": 17, "title": "new"}],
+            "connections": [link(9, itemId=52, backlogId=19)],
+        }
+    )
     item = Item.objects.get()
     assert (item.title, item.description, item.created_by, item.points) == ("new", None, None, None)
     assert len(pairs()) == 3
@@ -155,8 +212,15 @@ def test_new_records_get_ids_above_those_that_came_in(load):
     kinds = {kind.plural: [record] for kind in ITEM_TYPES}
     load({"organizations": [{"id": high, "name": "high"}], "users": users, **kinds, "connections": links})
     [organization] = Organization.objects.all()
-    made = [model.objects.create(title="new", organization=organization) for model in (Item, Bug, Backlog, Initiative)]
-    made += [Organization.objects.create(name="new"), User.objects.create(username="new"), Link.objects.create(item=made[0], bug=made[1])]
+    made = [
+        model.objects.create(title="new", organization=organization)
+        for model in (Item, Bug, Backlog, Initiative)
+    ]
+    made += [
+        Organization.objects.create(name="new"),
+        User.objects.create(username="new"),
+        Link.objects.create(item=made[0], bug=made[1]),
+    ]
     assert [each.pk for each in made] == [high + 1] * 7
 
 
@@ -215,7 +279,18 @@ def test_values_are_stored_as_they_are(section, field, sent, stored, load):
 
 @pytest.mark.parametrize(
     "file",
-    [b"", b"{", b"[]", b"5", b"null", b"\xff", b"[" * 100_000, json.dumps(content()).encode("utf-16"), {"items": {}}, {"items": None}],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"5",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        json.dumps(content()).encode("utf-16"),
+        {"items": {}},
+        {"items": None},
+    ],
     ids=range(10),
 )
 def test_a_file_that_is_none(file, refuse):
@@ -223,7 +298,9 @@ def test_a_file_that_is_none(file, refuse):
 
 
 def test_an_unknown_part_is_named(refuse):
-    assert refuse(content() | {"item": []}).startswith("'item' is no part of the file; it takes organizations, users, items, bugs")
+    assert refuse(content() | {"item": []}).startswith(
+        "'item' is no part of the file; it takes organizations, users, items, bugs"
+    )
 
 
 def test_a_file_that_cannot_be_read():
@@ -238,7 +315,15 @@ BAD: dict[tuple[str, str], list[Any]] = {
     ("users", "username"): [None, "", " ", "\u200b", 5, "x" * 151, "a b", "a\0b"],
     ("users", "email"): [5, "x" * 255],
     ("users", "organizations"): [None, 5, [None], ["17"], [999]],
-    ("users", "apiKey"): ["", "short", "has a blank in the middle", "x" * 201, "aaaaaaaa.bbbbbbbb.cccccccc", "ümlaut-ümlaut-ümlaut", 5],
+    ("users", "apiKey"): [
+        "",
+        "short",
+        "has a blank in the middle",
+        "x" * 201,
+        "aaaaaaaa.bbbbbbbb.cccccccc",
+        "ümlaut-ümlaut-ümlaut",
+        5,
+    ],
     **{
         (section, field): values
         for section in ("items", "bugs", "backlogs", "initiatives")
@@ -273,18 +358,27 @@ BAD: dict[tuple[str, str], list[Any]] = {
 
 @pytest.mark.parametrize("section", content())
 def test_a_bad_record_is_named_with_its_kind_position_and_field(section, refuse):
-    for field, value in [(field, value) for (part, field), values in BAD.items() for value in values if part == section]:
+    for field, value in [
+        (field, value) for (part, field), values in BAD.items() for value in values if part == section
+    ]:
         faults = refuse(changed(section, **{field: value}))
-        assert re.search(rf"^{section} 0 \(counted from 0\): {field}\b", faults, re.MULTILINE), (value, faults)
+        assert re.search(rf"^{section} 0 \(counted from 0\): {field}\b", faults, re.MULTILINE), (
+            value,
+            faults,
+        )
 
 
 @pytest.mark.parametrize("section", content())
 def test_needed_fields(section, refuse):
     file = content()
-    needed = {"organizations": ["name"], "users": ["username"], "connections": []}.get(section, ["organizationId", "title"])
+    needed = {"organizations": ["name"], "users": ["username"], "connections": []}.get(
+        section, ["organizationId", "title"]
+    )
     for field in ["id", *needed]:
         bad = {name: value for name, value in file[section][0].items() if name != field}
-        assert refuse(file | {section: [bad, *file[section][1:]]}).startswith(f"{section} 0 (counted from 0): {field}: Field required")
+        assert refuse(file | {section: [bad, *file[section][1:]]}).startswith(
+            f"{section} 0 (counted from 0): {field}: Field required"
+        )
 
 
 @pytest.mark.parametrize("section", content())
@@ -292,7 +386,10 @@ def test_an_id_that_stands_in_the_file_twice(section, refuse):
     file = content()
     file[section].append(file[section][0])
     position = len(file[section]) - 1
-    assert f"{section} {position} (counted from 0): id: {file[section][0]['id']} stands in the file before" in refuse(file)
+    assert (
+        f"{section} {position} (counted from 0): id: {file[section][0]['id']} stands in the file before"
+        in refuse(file)
+    )
 
 
 @pytest.mark.parametrize("ends", [{}, {"bugId": 6}, {"bugId": 6, "itemId": 52, "backlogId": 19}])
@@ -304,20 +401,32 @@ def test_a_link_that_joins_other_than_two(ends, refuse):
 def test_a_link_across_organisations(refuse):
     file = changed("items", organizationId=18)
     file["organizations"].append({"id": 18, "name": "Other"})
-    assert refuse(file) == "connections 1 (counted from 0): itemId, bugId: the two belong to different organizations"
+    assert (
+        refuse(file)
+        == "connections 1 (counted from 0): itemId, bugId: the two belong to different organizations"
+    )
 
 
 def test_a_link_to_a_record_of_another_organisation_that_is_stored(load, refuse, theirs):
     file = {"connections": [link(9, bugId=6, itemId=theirs.items[0].pk)]}
     load(content())
-    assert refuse(file) == "connections 0 (counted from 0): itemId, bugId: the two belong to different organizations"
+    assert (
+        refuse(file)
+        == "connections 0 (counted from 0): itemId, bugId: the two belong to different organizations"
+    )
 
 
 def test_all_bad_records_are_named(refuse):
     file = content()
     file["items"] += [{"id": 53}, {"id": 54, "title": "x", "organizationId": 5}, {"id": "x"}]
     faults = refuse(file).splitlines()
-    assert [fault.partition(" (")[0] for fault in faults] == ["items 1", "items 1", "items 3", "items 3", "items 3"]
+    assert [fault.partition(" (")[0] for fault in faults] == [
+        "items 1",
+        "items 1",
+        "items 3",
+        "items 3",
+        "items 3",
+    ]
 
 
 def test_very_many_bad_records_are_not_all_named(refuse):
@@ -342,8 +451,14 @@ def test_a_refusal_tells_no_key(refuse):
 
 def test_a_linked_record_stays_in_its_organisation(load, refuse):
     load(content())
-    file = {"organizations": [{"id": 18, "name": "Other"}], "items": [{"id": 52, "organizationId": 18, "title": "moved"}]}
-    assert refuse(file) == "items 0 (counted from 0): organizationId: it has links here and stays in organization 17"
+    file = {
+        "organizations": [{"id": 18, "name": "Other"}],
+        "items": [{"id": 52, "organizationId": 18, "title": "moved"}],
+    }
+    assert (
+        refuse(file)
+        == "items 0 (counted from 0): organizationId: it has links here and stays in organization 17"
+    )
     Link.objects.all().delete()
     load(file)
     assert Item.objects.get().organization_id == 18
@@ -394,7 +509,9 @@ def test_a_key_that_stands_for_somebody_else_is_refused(refuse):
 def test_a_key_that_two_users_have_is_refused(refuse):
     file = content()
     file["users"].append({"id": 14, "username": "bob", "apiKey": KEY})
-    assert refuse(file).splitlines() == [f"users {number} (counted from 0): apiKey: another user has this key" for number in (0, 1)]
+    assert refuse(file).splitlines() == [
+        f"users {number} (counted from 0): apiKey: another user has this key" for number in (0, 1)
+    ]
 
 
 def test_a_revoked_key_stays_revoked(load, bearer):
@@ -440,7 +557,9 @@ def test_what_an_import_made_is_on_record(load):
     load(content())
     entries = LogEntry.objects.exclude(content_type__model="apikey").order_by("pk")
     made = [
-        (entry.content_type.model, entry.object_id, entry.object_repr) for entry in entries if entry.additional_data == {"source": "import"}
+        (entry.content_type.model, entry.object_id, entry.object_repr)
+        for entry in entries
+        if entry.additional_data == {"source": "import"}
     ]
     assert made == [
         ("organization", 17, "Plant"),
@@ -448,7 +567,10 @@ def test_what_an_import_made_is_on_record(load):
         *(("item", 52, "item"), ("bug", 6, "bug"), ("backlog", 19, "backlog"), ("initiative", 28, "aim")),
         *(("link", 7, "bug 6 and initiative 28"), ("link", 8, "item 52 and bug 6")),
     ]
-    assert [str(each) for each in Link.objects.order_by("pk")] == ["bug 6 and initiative 28", "item 52 and bug 6"]
+    assert [str(each) for each in Link.objects.order_by("pk")] == [
+        "bug 6 and initiative 28",
+        "item 52 and bug 6",
+    ]
 
 
 def test_what_an_import_changed_is_on_record(load):
@@ -520,7 +642,9 @@ def test_the_number_of_queries_does_not_grow_with_every_record(load):
     more = dataset("large")
     many = {name: records[:300] for name, records in more.items()}
     ids = {"itemId": 300, "bugId": 300, "initiativeId": 200, "backlogId": 100}
-    many["connections"] = [each for each in more["connections"] if all((each[key] or 0) <= most for key, most in ids.items())][:300]
+    many["connections"] = [
+        each for each in more["connections"] if all((each[key] or 0) <= most for key, most in ids.items())
+    ][:300]
     Organization.objects.all().update(demo=False)
     with Queries() as queries:
         load(many)

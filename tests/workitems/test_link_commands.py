@@ -37,7 +37,13 @@ def test_every_kind_links_to_every_other(client, ours):
 
 
 def test_new_links_come_in_the_order_of_the_kinds_and_lists(client, ours):
-    post(client, ours.bug, initiatives=[ours.initiative], backlogs=[ours.backlog], items=[ours.items[2], ours.items[0], ours.items[1]])
+    post(
+        client,
+        ours.bug,
+        initiatives=[ours.initiative],
+        backlogs=[ours.backlog],
+        items=[ours.items[2], ours.items[0], ours.items[1]],
+    )
     others = [{end: pk for end, pk in ends.items() if end != "bug"} for ends in pairs()]
     items = [{"item": ours.items[number].pk} for number in (2, 0, 1)]
     assert others == [*items, {"backlog": ours.backlog.pk}, {"initiative": ours.initiative.pk}]
@@ -60,7 +66,12 @@ def test_a_link_that_is_there_keeps_its_id(client, ours):
 
 
 def test_ids_may_be_texts(client, ours):
-    assert post(client, ours.bug, items=[str(ours.items[0].pk), f"00{ours.items[1].pk}", ours.items[2].pk]).json() == DONE
+    assert (
+        post(
+            client, ours.bug, items=[str(ours.items[0].pk), f"00{ours.items[1].pk}", ours.items[2].pk]
+        ).json()
+        == DONE
+    )
     assert len(pairs()) == 3
 
 
@@ -122,7 +133,11 @@ def test_lists_that_are_longer_than_one_look_up_takes(delete, client, ours, monk
 def test_one_bad_id_and_nothing_changes(delete, bad, kind, client, ours):
     linked(client, ours.bug, ours.items[0])
     before = pairs()
-    lists = {"items": [ours.items[0], ours.items[1]], "backlogs": [ours.backlog], "initiatives": [ours.initiative]}
+    lists = {
+        "items": [ours.items[0], ours.items[1]],
+        "backlogs": [ours.backlog],
+        "initiatives": [ours.initiative],
+    }
     answer = post(client, ours.bug, delete, **lists | {kind: [*lists[kind], bad]})
     assert refused(answer, 404) == f"not found {kind}."
     assert pairs() == before
@@ -143,15 +158,37 @@ def test_a_write_that_fails_leaves_nothing(client, ours, monkeypatch):
 
 def test_a_body_that_is_no_json_object(client, ours):
     for content in [
-        *(b"", b"{", b"nonsense", b"[]", b"5", b"null", b'"x"', b"NaN", b"\xff\xfe\x00", b'{"items": [NaN]}', b'{"items": [Infinity]}'),
+        *(
+            b"",
+            b"{",
+            b"nonsense",
+            b"[]",
+            b"5",
+            b"null",
+            b'"x"',
+            b"NaN",
+            b"\xff\xfe\x00",
+            b'{"items": [NaN]}',
+            b'{"items": [Infinity]}',
+        ),
         *(b"[" * 100_000, b'{"a":' * 50_000, b"items=1&delete=true", b'{"items": [1,]}', b"{'items': []}"),
     ]:
-        assert refused(client.post(f"{PATH}/nope/x", content, content_type="application/json"), 400).startswith("The body is not")
+        assert refused(
+            client.post(f"{PATH}/nope/x", content, content_type="application/json"), 400
+        ).startswith("The body is not")
 
 
 def test_the_content_type_is_not_looked_at(client, ours):
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x", ""]:
-        answer = client.generic("POST", path_of(ours.bug), json.dumps(order(items=[ours.items[0]])), content_type=kind)
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "x",
+        "",
+    ]:
+        answer = client.generic(
+            "POST", path_of(ours.bug), json.dumps(order(items=[ours.items[0]])), content_type=kind
+        )
         assert (answer.status_code, answer.json()) == (200, DONE)
         assert len(pairs()) == 1
 
@@ -172,17 +209,29 @@ def test_the_first_missing_key_is_named(missing, client, ours):
 @pytest.mark.parametrize("key", LISTS)
 def test_a_list_that_is_none(key, client, ours):
     for value in (None, 5, "x", {}, True, 1.5):
-        assert refused(client.post(path_of(ours.bug), order() | {key: value}), 400) == f'"{key}" must be an array'
+        assert (
+            refused(client.post(path_of(ours.bug), order() | {key: value}), 400)
+            == f'"{key}" must be an array'
+        )
 
 
 def test_of_several_faults_the_first_key_counts(client, ours):
-    assert refused(client.post(path_of(ours.bug), {"bugs": 1, "initiatives": 2, "items": [], "x": 1}), 400) == '"backlogs" is required'
-    assert refused(client.post(path_of(ours.bug), order(5, bugs=[]) | {"bugs": 1, "x": 1}), 400) == '"bugs" must be an array'
+    assert (
+        refused(client.post(path_of(ours.bug), {"bugs": 1, "initiatives": 2, "items": [], "x": 1}), 400)
+        == '"backlogs" is required'
+    )
+    assert (
+        refused(client.post(path_of(ours.bug), order(5, bugs=[]) | {"bugs": 1, "x": 1}), 400)
+        == '"bugs" must be an array'
+    )
 
 
 def test_delete_is_a_boolean_or_its_name(client, ours):
     for value in [None, 1, 0, 1.0, "", "yes", "1", [], {}, "true "]:
-        assert refused(client.post(path_of(ours.bug), order(value) | {"x": 1}), 400) == '"delete" must be a boolean'
+        assert (
+            refused(client.post(path_of(ours.bug), order(value) | {"x": 1}), 400)
+            == '"delete" must be a boolean'
+        )
 
 
 def test_an_unknown_key(client, ours):
@@ -224,7 +273,10 @@ BAD_IDS: list[Any] = [
 
 def test_what_is_no_id(client, ours):
     for bad in BAD_IDS:
-        assert refused(client.post(path_of(ours.bug), order() | {"items": [ours.items[0].pk, bad]}), 404) == "not found items."
+        assert (
+            refused(client.post(path_of(ours.bug), order() | {"items": [ours.items[0].pk, bad]}), 404)
+            == "not found items."
+        )
         assert pairs() == []
 
 
@@ -236,12 +288,16 @@ def test_a_number_of_5000_digits_is_no_id(client, ours):
 @pytest.mark.parametrize("delete", [True, False])
 def test_an_id_that_is_listed_twice(delete, client, ours):
     for again in (ours.items[0].pk, str(ours.items[0].pk), f"0{ours.items[0].pk}"):
-        assert refused(post(client, ours.bug, delete, items=[ours.items[0], again]), 404) == "not found items."
+        assert (
+            refused(post(client, ours.bug, delete, items=[ours.items[0], again]), 404) == "not found items."
+        )
 
 
 @pytest.mark.parametrize("kind", ITEM_TYPES, ids=lambda kind: kind.word)
 def test_the_owners_own_kind_cannot_be_linked(kind, client, ours):
-    record = {"item": ours.items[0], "bug": ours.bug, "backlog": ours.backlog, "initiative": ours.initiative}[kind.word]
+    record = {"item": ours.items[0], "bug": ours.bug, "backlog": ours.backlog, "initiative": ours.initiative}[
+        kind.word
+    ]
     other = ours.make(type(record), 70)
     for member in (record.pk, other.pk, 999, "x"):
         lists = {"items": ["x"], kind.plural: [member]}  # a bad id elsewhere comes after
@@ -258,7 +314,10 @@ def test_an_unknown_kind_is_named_as_it_was_sent(client, ours):
 
 def test_an_owner_that_is_not_there(client, ours):
     for id in ["999", "x", "1.0", "-1", "%20", "9" * 19, "9" * 400, "9" * 5000]:
-        assert refused(client.post(f"{PATH}/Bugs/{id}", order(bugs=["x"], items=["x"])), 404) == "not found this Bugs."
+        assert (
+            refused(client.post(f"{PATH}/Bugs/{id}", order(bugs=["x"], items=["x"])), 404)
+            == "not found this Bugs."
+        )
 
 
 def test_of_several_bad_lists_the_first_counts(client, ours):
@@ -385,7 +444,11 @@ def test_the_number_of_queries_depends_on_the_kinds_alone(delete, count, client,
     items = [ours.make(Item, 1000 + number) for number in range(count)]
     backlogs = [ours.make(Backlog, 1000 + number) for number in range(count)]
     show(client, ours.bug)  # a key's use is written once a minute
-    calls = [{"items": items}, {"items": items, "backlogs": backlogs}, {"items": items, "backlogs": backlogs, "initiatives": [31]}]
+    calls = [
+        {"items": items},
+        {"items": items, "backlogs": backlogs},
+        {"items": items, "backlogs": backlogs, "initiatives": [31]},
+    ]
     for kinds, lists in enumerate(calls, start=1):
         with Queries() as queries:
             assert post(client, ours.bug, delete, **lists).json() == DONE
@@ -412,7 +475,9 @@ def test_a_call_is_one_transaction(client, ours):
 def test_a_key_that_comes_twice_unlinks_nothing(client, ours):
     """The last one would count: here four empty lists, which remove every link."""
     linked(client, ours.bug, ours.items[0])
-    body = '{"items":[%d],"initiatives":[],"bugs":[],"backlogs":[],"delete":false,"items":[]}' % ours.items[1].pk  # noqa: UP031
+    body = (
+        '{"items":[%d],"initiatives":[],"bugs":[],"backlogs":[],"delete":false,"items":[]}' % ours.items[1].pk
+    )
     answer = client.generic("POST", path_of(ours.bug), body, content_type="application/json")
     assert answer.status_code == 400
     assert len(pairs()) == 1

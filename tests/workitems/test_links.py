@@ -22,14 +22,24 @@ from workitems.models import ENDS, PAIRS, Bug, Item, Link, Organization
 
 
 def records(place):
-    return {"item": place.items[0], "bug": place.bug, "backlog": place.backlog, "initiative": place.initiative}
+    return {
+        "item": place.items[0],
+        "bug": place.bug,
+        "backlog": place.backlog,
+        "initiative": place.initiative,
+    }
 
 
 def insert(**ends) -> None:
     """Insert a link by SQL, past every model."""
-    columns, values = ", ".join(f"{end}_id" for end in ends), ", ".join(str(each.pk) for each in ends.values())
+    columns, values = (
+        ", ".join(f"{end}_id" for end in ends),
+        ", ".join(str(each.pk) for each in ends.values()),
+    )
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO workitems_link {f'({columns}) VALUES ({values})' if ends else 'DEFAULT VALUES'}")
+        cursor.execute(
+            f"INSERT INTO workitems_link {f'({columns}) VALUES ({values})' if ends else 'DEFAULT VALUES'}"
+        )
 
 
 # What the database refuses
@@ -111,7 +121,9 @@ def test_a_link_never_crosses_organisations(ours, theirs):
     with pytest.raises(ValidationError, match="different organisations"):
         Link.objects.create(bug=ours.bug, item=theirs.items[0])
     with pytest.raises(ValidationError, match="different organisations"):
-        Link.objects.bulk_create([Link(bug=ours.bug, item=ours.items[0]), Link(bug=ours.bug, item=theirs.items[0])])
+        Link.objects.bulk_create(
+            [Link(bug=ours.bug, item=ours.items[0]), Link(bug=ours.bug, item=theirs.items[0])]
+        )
     assert pairs() == []
 
 
@@ -155,7 +167,9 @@ MOVES = {
     "save the field": save_the_field,
     "update": lambda item, organization: Item.objects.filter(pk=item.pk).update(organization=organization),
     "update the id": lambda item, organization: Item.objects.update(organization_id=organization.pk),
-    "update by an expression": lambda item, organization: Item.objects.update(organization_id=F("organization_id") + 1),
+    "update by an expression": lambda item, organization: Item.objects.update(
+        organization_id=F("organization_id") + 1
+    ),
     "update from the other side": lambda item, organization: organization.items.add(item, bulk=True),
     "bulk_update": update_in_bulk,
     "overwrite": write_over,
@@ -203,7 +217,9 @@ def test_names(ours):
 
 # Several writers at once
 
-postgresql_only = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer at a time")
+postgresql_only = pytest.mark.skipif(
+    "connection.vendor == 'sqlite'", reason="SQLite has one writer at a time"
+)
 
 
 def at_once(*calls):
@@ -236,7 +252,9 @@ def sender(server, path, **lists):
 
 
 def rows_of(server, path):
-    request = urllib.request.Request(f"{server.base}{PATH}/{path}", headers={"Authorization": f"Bearer {server.key}"})
+    request = urllib.request.Request(
+        f"{server.base}{PATH}/{path}", headers={"Authorization": f"Bearer {server.key}"}
+    )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return [tuple(row.values())[1:] for row in json.load(answer)["connections"]]
 
@@ -279,7 +297,9 @@ def test_a_record_that_is_being_moved_is_waited_for(place, bearer):
     """A link and a move that do not see each other would leave a link across organisations."""
     elsewhere, answers = Organization.objects.create(name="elsewhere"), []
     root = bearer(str(AccessToken.for_user(make_user("root", is_superuser=True))))
-    thread = threading.Thread(target=lambda: answers.extend(at_once(lambda: post(root, place.bug, items=[place.items[0]]))))
+    thread = threading.Thread(
+        target=lambda: answers.extend(at_once(lambda: post(root, place.bug, items=[place.items[0]])))
+    )
     with transaction.atomic():
         save(place.items[0], elsewhere)
         thread.start()

@@ -30,7 +30,9 @@ def test_every_link_is_listed_whatever_kind_is_asked_for(info, client, ours):
     linked(client, ours.bug, ours.initiative, ours.items[1], ours.backlog, ours.items[0])
     answer = show(client, ours.bug, info)
     assert list(answer) == ["success", "connections", "info"]
-    assert [list(row) for row in answer["connections"]] == [["id", "initiativeId", "backlogId", "itemId", "bugId"]] * 4
+    assert [list(row) for row in answer["connections"]] == [
+        ["id", "initiativeId", "backlogId", "itemId", "bugId"]
+    ] * 4
     assert [list(row.values())[1:] for row in answer["connections"]] == [
         [ours.initiative.pk, None, None, ours.bug.pk],
         [None, None, ours.items[1].pk, ours.bug.pk],
@@ -43,14 +45,19 @@ def test_every_link_is_listed_whatever_kind_is_asked_for(info, client, ours):
 
 def test_info_holds_the_records_of_its_kind_by_id(client, ours):
     linked(client, ours.bug, ours.items[2], ours.initiative, ours.items[0])
-    assert [record["id"] for record in show(client, ours.bug, "items")["info"]] == [ours.items[0].pk, ours.items[2].pk]
+    assert [record["id"] for record in show(client, ours.bug, "items")["info"]] == [
+        ours.items[0].pk,
+        ours.items[2].pk,
+    ]
     assert [record["id"] for record in show(client, ours.bug, "initiatives")["info"]] == [ours.initiative.pk]
     assert show(client, ours.bug, "backlogs")["info"] == []
 
 
 def test_a_link_is_seen_from_both_ends(client, ours):
     linked(client, ours.bug, ours.backlog)
-    assert show(client, ours.backlog, "bugs")["connections"] == show(client, ours.bug, "backlogs")["connections"]
+    assert (
+        show(client, ours.backlog, "bugs")["connections"] == show(client, ours.bug, "backlogs")["connections"]
+    )
     assert [record["id"] for record in show(client, ours.backlog, "bugs")["info"]] == [ours.bug.pk]
 
 
@@ -64,7 +71,22 @@ def test_info_of_the_owners_own_kind_is_empty_without_a_link(client, ours):
 
 
 def test_what_is_no_record_has_two_empty_lists(client):
-    for id in ["999", "0", "x", "-1", "1.0", "1e3", "%20", "+11", "٣", "²", "%00", "9" * 19, "9" * 400, "9" * 5000]:
+    for id in [
+        "999",
+        "0",
+        "x",
+        "-1",
+        "1.0",
+        "1e3",
+        "%20",
+        "+11",
+        "٣",
+        "²",
+        "%00",
+        "9" * 19,
+        "9" * 400,
+        "9" * 5000,
+    ]:
         answer = client.get(f"{PATH}/bug/item/{id}")
         assert (answer.status_code, answer.json()) == (200, EMPTY), id
 
@@ -75,7 +97,15 @@ def test_an_id_may_have_zeros_before_it(client, ours):
 
 
 def test_a_word_that_is_no_kind(client):
-    for words in ["nope/items", "items/nope", "nope/nope", "itemss/items", "%00/items", "1a/items", "%E2%98%83/items"]:
+    for words in [
+        "nope/items",
+        "items/nope",
+        "nope/nope",
+        "itemss/items",
+        "%00/items",
+        "1a/items",
+        "%E2%98%83/items",
+    ]:
         assert refused(client.get(f"{PATH}/{words}/1"), 404) == "not found this connections.", words
 
 
@@ -97,8 +127,19 @@ def test_the_fields_of_a_record_in_their_order(info, client, ours):
 
 def test_the_values_of_an_item(client, ours, member):
     moment = datetime(2019, 6, 30, 12, 34, 56, 789999, UTC)
-    fields = {"owner_id": 19, "owner_table": "backlogs", "mailers": "!a@example.com!", "order_index": 2, "points": 2.5, "status_id": 3}
-    dates = {"forecasted_release": moment, "actual_release": datetime(1, 1, 1, tzinfo=UTC), "planned_on": datetime(2019, 6, 30, tzinfo=UTC)}
+    fields = {
+        "owner_id": 19,
+        "owner_table": "backlogs",
+        "mailers": "!a@example.com!",
+        "order_index": 2,
+        "points": 2.5,
+        "status_id": 3,
+    }
+    dates = {
+        "forecasted_release": moment,
+        "actual_release": datetime(1, 1, 1, tzinfo=UTC),
+        "planned_on": datetime(2019, 6, 30, tzinfo=UTC),
+    }
     users = {"assignee": member, "created_by": member}
     item = ours.make(Item, 50, archived=True, description="ümlaut", **fields, **dates, **users)
     linked(client, ours.bug, item)
@@ -139,7 +180,10 @@ def test_a_horizon_is_the_midnight_of_its_day(client, ours):
 
 
 def test_arguments_and_bodies_are_not_looked_at(seed):
-    assert seed.generic("GET", f"{PATH}/bug/item/6?limit=0&x[y]=1", "no JSON", content_type="text/plain").json() == SEED
+    assert (
+        seed.generic("GET", f"{PATH}/bug/item/6?limit=0&x[y]=1", "no JSON", content_type="text/plain").json()
+        == SEED
+    )
 
 
 def test_head_has_the_headers_alone(seed):
@@ -185,7 +229,11 @@ def test_a_member_of_two_sees_both(client, ours, theirs, member, outsider, beare
 @pytest.mark.parametrize("path", ["bug/item/11", "bug/11"])
 def test_without_a_bearer(path, client, ours):
     client.credentials()
-    answer = client.post(f"{PATH}/{path}", "no JSON", content_type="text/plain") if path.count("/") == 1 else client.get(f"{PATH}/{path}")
+    answer = (
+        client.post(f"{PATH}/{path}", "no JSON", content_type="text/plain")
+        if path.count("/") == 1
+        else client.get(f"{PATH}/{path}")
+    )
     assert refused(answer, 401) == "Authentication required"
     assert answer["WWW-Authenticate"] == "Bearer"
     assert answer.json()["error"] == "Unauthorized"
@@ -194,7 +242,10 @@ def test_without_a_bearer(path, client, ours):
 @pytest.mark.parametrize("path", ["nope/nope/x", "bug/nope", "bug/11"])
 def test_a_bad_bearer_learns_nothing_first(path, bearer, ours):
     for text in ("wrong", "a.b.c"):
-        assert refused(bearer(text).generic("GET" if path.count("/") > 1 else "POST", f"{PATH}/{path}"), 401) == "Authentication required"
+        assert (
+            refused(bearer(text).generic("GET" if path.count("/") > 1 else "POST", f"{PATH}/{path}"), 401)
+            == "Authentication required"
+        )
 
 
 def test_a_good_credential_of_an_inactive_user(client, ours, member, bearer):
@@ -202,7 +253,10 @@ def test_a_good_credential_of_an_inactive_user(client, ours, member, bearer):
     User.objects.filter(pk=member.pk).update(is_active=False)
     for each in (client, access):
         assert refused(each.get(f"{PATH}/nope/item/11"), 403) == "User not confirmed or inactive"
-        assert refused(each.post(f"{PATH}/nope/11", "no JSON", content_type="text/plain"), 403) == "User not confirmed or inactive"
+        assert (
+            refused(each.post(f"{PATH}/nope/11", "no JSON", content_type="text/plain"), 403)
+            == "User not confirmed or inactive"
+        )
     assert client.get(PATH).status_code == 401  # the registry's own answer stays as it is
 
 
@@ -238,7 +292,10 @@ def linked_all(ours):
     records = {model: [ours.make(model, 1000 + number) for number in range(30)] for model in WORK_ITEMS}
     ends = {str(model._meta.model_name): records[model] for model in WORK_ITEMS}
     Link.objects.bulk_create(
-        Link(**{first: one, second: other}) for first, second in PAIRS for one in ends[first] for other in ends[second]
+        Link(**{first: one, second: other})
+        for first, second in PAIRS
+        for one in ends[first]
+        for other in ends[second]
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

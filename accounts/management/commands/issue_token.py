@@ -25,10 +25,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the application user; made if it is missing")
-        parser.add_argument("--role", choices=NAMES, required=True, help="replaces any other role of the user")
-        parser.add_argument("--api-key", action="store_true", help="an API key instead of an application token")
+        parser.add_argument(
+            "--role", choices=NAMES, required=True, help="replaces any other role of the user"
+        )
+        parser.add_argument(
+            "--api-key", action="store_true", help="an API key instead of an application token"
+        )
         parser.add_argument("--note", default="", help="what the credential is for")
-        parser.add_argument("--expires-in", type=days, metavar="DAYS", help="days until it expires; never if not given")
+        parser.add_argument(
+            "--expires-in", type=days, metavar="DAYS", help="days until it expires; never if not given"
+        )
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +45,9 @@ class Command(BaseCommand):
         user = self.find_user(options["name"], api_key=options["api_key"])
         user.set_role(NAMES[options["role"]])
         kind = ApiKey if options["api_key"] else ApplicationToken
-        self.stdout.write(kind.issue(user, note=options["note"][:200], expires_at=lifetime and timezone.now() + lifetime))
+        self.stdout.write(
+            kind.issue(user, note=options["note"][:200], expires_at=lifetime and timezone.now() + lifetime)
+        )
 
     def require_text(self, *texts: str) -> None:
         """Refuse words of the command line that were not UTF-8: Python carries them as surrogates."""
@@ -49,11 +57,15 @@ class Command(BaseCommand):
     def find_user(self, name: str, *, api_key: bool) -> User:
         user = User.objects.find(name) or self.create_user(User.normalize_username(name))
         if user.is_superuser:
-            raise CommandError(f"{name} is a superuser; a token would carry every right. Choose another name.")
+            raise CommandError(
+                f"{name} is a superuser; a token would carry every right. Choose another name."
+            )
         if not user.is_active:
             raise CommandError(f"{name} is inactive; no token of theirs would be accepted.")
         if not api_key and user.type != User.Type.APPLICATION:
-            raise CommandError(f"{name} is a person's account; only application users have application tokens. Add --api-key.")
+            raise CommandError(
+                f"{name} is a person's account; only application users have application tokens. Add --api-key."
+            )
         return user
 
     def create_user(self, name: str) -> User:

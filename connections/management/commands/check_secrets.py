@@ -12,7 +12,9 @@ class Command(BaseCommand):
         count = 0
         for connection, secret, reason in find_unreadable():
             count += 1
-            self.stdout.write(f"Connection {connection.pk} ({connection.name}), {secret.replace('_', ' ')}: {reason}")
+            self.stdout.write(
+                f"Connection {connection.pk} ({connection.name}), {secret.replace('_', ' ')}: {reason}"
+            )
         if count:
             raise CommandError(f"{count} secrets cannot be opened.")
         self.stdout.write("Every stored secret can be opened.")

@@ -12,7 +12,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         separator = "["
-        for line in tqdm(export_records(), total=Connection.objects.count(), unit=" connections", disable=None):
+        for line in tqdm(
+            export_records(), total=Connection.objects.count(), unit=" connections", disable=None
+        ):
             self.stdout.write(f"{separator}\n{line}", ending="")
             separator = ","
         self.stdout.write("\n]" if separator == "," else "[]")

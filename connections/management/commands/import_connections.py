@@ -37,11 +37,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="the file to read; - for standard input")
         parser.add_argument(
-            "--on-existing", choices=["fail", "skip", "overwrite"], default="fail", help="what to do with an id that exists"
+            "--on-existing",
+            choices=["fail", "skip", "overwrite"],
+            default="fail",
+            help="what to do with an id that exists",
         )
         offset = "added to the ids of connections, apps and log entries: lets a second ItemPath in beside the first"
         parser.add_argument("--id-offset", type=natural, default=0, metavar="N", help=offset)
-        parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would change, and change nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

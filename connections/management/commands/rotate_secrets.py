@@ -15,6 +15,8 @@ class Command(BaseCommand):
         left = remaining()
         self.stdout.write(f"{progress.rotated} secrets rotated, {left} remain on old keys.")
         if progress.unreadable:
-            raise CommandError(f"{progress.unreadable} secrets cannot be opened; `manage.py check_secrets` names them.")
+            raise CommandError(
+                f"{progress.unreadable} secrets cannot be opened; `manage.py check_secrets` names them."
+            )
         if left == 0:
             self.stdout.write("Old keys can be removed from CONNECTION_SECRET_KEYS.")

@@ -26,13 +26,19 @@ class Command(BaseCommand):
         self.report(options["file"], contents)
 
     def report(self, file: Path, contents: Contents) -> None:
-        self.stdout.write(f"{file} holds {contents.connections} connections. {self.needs(sorted(contents.keys))}")
+        self.stdout.write(
+            f"{file} holds {contents.connections} connections. {self.needs(sorted(contents.keys))}"
+        )
         if missing := contents.missing_keys():
-            warning = f"Not among CONNECTION_SECRET_KEYS, and needed to open what they sealed: {', '.join(missing)}"
+            warning = (
+                f"Not among CONNECTION_SECRET_KEYS, and needed to open what they sealed: {', '.join(missing)}"
+            )
             self.stderr.write(self.style.WARNING(warning))
 
     def needs(self, keys: list[str]) -> str:
         if not keys:
             return "It holds no secrets."
         needed = f"the key {keys[0]}" if len(keys) == 1 else f"the keys {', '.join(keys)}"
-        return f"To restore it, CONNECTION_SECRET_KEYS must have {needed}: keep a copy of .env in another place."
+        return (
+            f"To restore it, CONNECTION_SECRET_KEYS must have {needed}: keep a copy of .env in another place."
+        )

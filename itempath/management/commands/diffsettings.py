@@ -11,7 +11,10 @@ def shown(module: Any) -> dict[str, str]:
     """Return the settings of `module` as they are printed: with stars for what is secret, unless it is Django's own default."""
     cleanse = get_default_exception_reporter_filter().cleanse_setting
     values = {name: getattr(module, name) for name in dir(module) if name.isupper()}
-    return {name: repr(value if value == getattr(global_settings, name, None) else cleanse(name, value)) for name, value in values.items()}
+    return {
+        name: repr(value if value == getattr(global_settings, name, None) else cleanse(name, value))
+        for name, value in values.items()
+    }
 
 
 class Command(diffsettings.Command):

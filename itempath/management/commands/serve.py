@@ -88,7 +88,9 @@ class Command(BaseCommand):
         if password:
             self.stdout.write(f"User {DEMO_ADMIN}, password {password} (shown this once)")
         if unnoted:
-            self.stdout.write(f"Set {unnoted}, and a start without its database stops instead of making another")
+            self.stdout.write(
+                f"Set {unnoted}, and a start without its database stops instead of making another"
+            )
         self.stdout.write(self.curl_line(base))
         self.stdout.flush()
 
@@ -123,4 +125,6 @@ class Command(BaseCommand):
             try:
                 probe.bind((settings.HOST, settings.PORT))
             except OSError as error:
-                raise CommandError(f"{settings.HOST} port {settings.PORT} cannot be used: {error.strerror}.") from error
+                raise CommandError(
+                    f"{settings.HOST} port {settings.PORT} cannot be used: {error.strerror}."
+                ) from error

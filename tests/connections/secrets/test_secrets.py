@@ -25,9 +25,24 @@ from connections.secrets.holder import MOVE_REFUSED, SECRETS
 from connections.secrets.rotation import find_unreadable, remaining, rotate
 from tests.conftest import ROOT
 from tests.environment import KEY
-from tests.pages import CONNECTIONS, browser, change, errors_of, filled, make_connection, make_superuser, page_of, reread
+from tests.pages import (
+    CONNECTIONS,
+    browser,
+    change,
+    errors_of,
+    filled,
+    make_connection,
+    make_superuser,
+    page_of,
+    reread,
+)
 
-STORED = {"password": "hunter2 pass", "token": "hunter2 token", "private_key": "hunter2 key\n", "private_headers": "X-Key: hunter2"}
+STORED = {
+    "password": "hunter2 pass",
+    "token": "hunter2 token",
+    "private_key": "hunter2 key\n",
+    "private_headers": "X-Key: hunter2",
+}
 POSTGRESQL = connection.vendor == "postgresql"
 
 
@@ -72,17 +87,33 @@ def test_a_secret_comes_back_as_it_was(secret, text, db):
 
 PASTED = {
     "password": [("  hunter2 \n", "  hunter2 \n")],
-    "token": [(" \t\u00a0hunter2\r\n", "hunter2"), ("\u200bhunter2\ufeff", "hunter2"), ("hunter 2", "hunter 2"), (" \n", "")],
+    "token": [
+        (" \t\u00a0hunter2\r\n", "hunter2"),
+        ("\u200bhunter2\ufeff", "hunter2"),
+        ("hunter 2", "hunter 2"),
+        (" \n", ""),
+    ],
     "private_key": [
-        ("-----BEGIN KEY-----\r\nhunter2\r\n-----END KEY-----", "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n"),
-        ("\ufeff\n\n-----BEGIN KEY-----\rhunter2\r-----END KEY-----\n\n \n", "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n"),
+        (
+            "-----BEGIN KEY-----\r\nhunter2\r\n-----END KEY-----",
+            "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n",
+        ),
+        (
+            "\ufeff\n\n-----BEGIN KEY-----\rhunter2\r-----END KEY-----\n\n \n",
+            "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n",
+        ),
         ("\r\n", ""),
     ],
-    "private_headers": [("\r\n X-Key:hunter2 \r\n\r\nX-Two : a: b\r\n", "X-Key: hunter2\nX-Two: a: b"), ("\n", "")],
+    "private_headers": [
+        ("\r\n X-Key:hunter2 \r\n\r\nX-Two : a: b\r\n", "X-Key: hunter2\nX-Two: a: b"),
+        ("\n", ""),
+    ],
 }
 
 
-@pytest.mark.parametrize(("secret", "pasted", "kept"), [(secret, *each) for secret, cases in PASTED.items() for each in cases])
+@pytest.mark.parametrize(
+    ("secret", "pasted", "kept"), [(secret, *each) for secret, cases in PASTED.items() for each in cases]
+)
 def test_what_a_paste_brings_along_is_left_out(secret, pasted, kept, db):
     record = make_connection(**{secret: pasted})
     assert (reread(record).reveal(secret), reread(record).has_stored(secret)) == (kept, bool(kept))
@@ -91,7 +122,11 @@ def test_what_a_paste_brings_along_is_left_out(secret, pasted, kept, db):
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        *(("hunter2", "is not of the form"), (": hunter2", "is not of the form"), ("X Key: hunter2", "is not of the form")),
+        *(
+            ("hunter2", "is not of the form"),
+            (": hunter2", "is not of the form"),
+            ("X Key: hunter2", "is not of the form"),
+        ),
         *(("X-Kéy: hunter2", "is not of the form"), ("X(Key): hunter2", "is not of the form")),
         *((f"X-Key: hun{sign}ter2", "has a control character") for sign in "\0\x0b\x0c\x1b\x7f\x85\u2028"),
     ],
@@ -105,7 +140,10 @@ def test_private_headers_that_no_client_sends_are_refused(line, fault, db):
 
 
 def test_equal_secrets_are_sealed_differently(db):
-    first, second = make_connection(password="same", token="same"), make_connection(name="other", password="same")
+    first, second = (
+        make_connection(password="same", token="same"),
+        make_connection(name="other", password="same"),
+    )
     assert len({first.password_sealed, first.token_sealed, second.password_sealed}) == 3
 
 
@@ -121,9 +159,16 @@ def test_a_secret_is_bound_to_its_row_before_it_has_an_id(db):
 
 @pytest.mark.parametrize("target", ["another row", "another column"])
 def test_a_copied_seal_does_not_open(target, db):
-    record, other = make_connection(password="hunter2"), make_connection(name="other", password="mine", token="mine")
+    record, other = (
+        make_connection(password="hunter2"),
+        make_connection(name="other", password="mine", token="mine"),
+    )
     row, column = (other, "password") if target == "another row" else (record, "token")
-    fields = {f"{column}_sealed": record.password_sealed, f"{column}_exists": True, f"{column}_stored_at": timezone.now()}
+    fields = {
+        f"{column}_sealed": record.password_sealed,
+        f"{column}_exists": True,
+        f"{column}_stored_at": timezone.now(),
+    }
     Connection.objects.filter(pk=row.pk).update(**fields)
     with pytest.raises(DecryptionError):
         reread(row).reveal(column)
@@ -133,8 +178,12 @@ def test_a_copied_seal_does_not_open(target, db):
 def altered(sealed: str) -> list[str]:
     form, key, body = sealed.split(".")
     raw = base64.urlsafe_b64decode(body)
-    flipped = [raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in (0, 11, 12, len(raw) - 1)]
-    bodies = [base64.urlsafe_b64encode(each).decode() for each in (*flipped, raw[:-1], raw[:12], raw[:3], b"")]
+    flipped = [
+        raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in (0, 11, 12, len(raw) - 1)
+    ]
+    bodies = [
+        base64.urlsafe_b64encode(each).decode() for each in (*flipped, raw[:-1], raw[:12], raw[:3], b"")
+    ]
     return [
         *(f"{form}.{key}.{each}" for each in bodies),
         f"{form}.00000000.{body}",
@@ -189,20 +238,41 @@ STATES = {
     "none": lambda record: None,
     "stored": lambda record: [record.set_secret(secret, STORED[secret]) for secret in SECRETS],
     "expected": lambda record: [record.expect_secret(secret) for secret in SECRETS],
-    "stored and cleared": lambda record: [(record.set_secret(each, STORED[each]), record.clear_secret(each)) for each in SECRETS],
-    "stored and blanked": lambda record: [(record.set_secret(each, STORED[each]), record.set_secret(each, "")) for each in SECRETS],
-    "expected and cleared": lambda record: [(record.expect_secret(each), record.clear_secret(each)) for each in SECRETS],
-    "expected, then entered": lambda record: [(record.expect_secret(each), record.set_secret(each, STORED[each])) for each in SECRETS],
-    "stored, then expected": lambda record: [(record.set_secret(each, STORED[each]), record.expect_secret(each)) for each in SECRETS],
+    "stored and cleared": lambda record: [
+        (record.set_secret(each, STORED[each]), record.clear_secret(each)) for each in SECRETS
+    ],
+    "stored and blanked": lambda record: [
+        (record.set_secret(each, STORED[each]), record.set_secret(each, "")) for each in SECRETS
+    ],
+    "expected and cleared": lambda record: [
+        (record.expect_secret(each), record.clear_secret(each)) for each in SECRETS
+    ],
+    "expected, then entered": lambda record: [
+        (record.expect_secret(each), record.set_secret(each, STORED[each])) for each in SECRETS
+    ],
+    "stored, then expected": lambda record: [
+        (record.set_secret(each, STORED[each]), record.expect_secret(each)) for each in SECRETS
+    ],
 }
 
 
 @pytest.mark.parametrize(
     ("state", "exists", "said"),
     [
-        *(("none", False, "none"), ("stored", True, "stored since "), ("expected", True, "expected, not entered")),
-        *(("stored and cleared", False, "none"), ("stored and blanked", False, "none"), ("expected and cleared", False, "none")),
-        *(("expected, then entered", True, "stored since "), ("stored, then expected", True, "expected, not entered")),
+        *(
+            ("none", False, "none"),
+            ("stored", True, "stored since "),
+            ("expected", True, "expected, not entered"),
+        ),
+        *(
+            ("stored and cleared", False, "none"),
+            ("stored and blanked", False, "none"),
+            ("expected and cleared", False, "none"),
+        ),
+        *(
+            ("expected, then entered", True, "stored since "),
+            ("stored, then expected", True, "expected, not entered"),
+        ),
     ],
 )
 def test_states(state, exists, said, api, monkeypatch):
@@ -259,7 +329,10 @@ HOME = {
 }
 BARE = {"type": "PostgreSQL", "url": "db.example.com:5432/wms"}
 LIST = {"type": "MSSQL", "url": "Server=tcp:erp01,1433;Database=WMS;Encrypt=True"}
-ORACLE = {"type": "Oracle", "url": "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521))(CONNECT_DATA=(SID=wms)))"}
+ORACLE = {
+    "type": "Oracle",
+    "url": "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521))(CONNECT_DATA=(SID=wms)))",
+}
 ROUTED = [{"name": "X-Forwarded-Host", "value": "erp.example.com"}]
 MOVES = {
     "host": (HOME, {"url": "https://evil.example.com/api"}),
@@ -275,7 +348,10 @@ MOVES = {
     "database name": (HOME, {"database_name": "other"}),
     "token URL's host": (HOME, {"token_url": "https://evil.example.com/token"}),
     "token URL without scheme": (HOME, {"token_url": "evil.example.com/token"}),
-    "token URL for the first time": (HOME | {"token_url": ""}, {"token_url": "https://evil.example.com/token"}),
+    "token URL for the first time": (
+        HOME | {"token_url": ""},
+        {"token_url": "https://evil.example.com/token"},
+    ),
     "token URL at the address": (HOME, {"token_url": "https://erp.example.com/token"}),
     "test at another host": (HOME, {"test_endpoint": "https://evil.example.com/health"}),
     "test at another host, scheme left out": (HOME, {"test_endpoint": "//evil.example.com/health"}),
@@ -286,8 +362,14 @@ MOVES = {
     "type and a scheme for it": (BARE, {"url": "ftp://db.example.com:5432/wms"}),
     "port without a scheme": (BARE, {"url": "db.example.com:5433/wms"}),
     "database in the path": (BARE, {"url": "db.example.com:5432/other"}),
-    "database in the path of a URL": ({"type": "Oracle", "url": "oracle://db/one"}, {"url": "oracle://db/two"}),
-    "database in the query": ({"type": "MSSQL", "url": "mssql://db/?database=one"}, {"url": "mssql://db/?database=two"}),
+    "database in the path of a URL": (
+        {"type": "Oracle", "url": "oracle://db/one"},
+        {"url": "oracle://db/two"},
+    ),
+    "database in the query": (
+        {"type": "MSSQL", "url": "mssql://db/?database=one"},
+        {"url": "mssql://db/?database=two"},
+    ),
     "instance": ({"type": "MSSQL", "url": "SQL01\\WMS"}, {"url": "SQL01\\OTHER"}),
     "protocol of the type": (HOME, {"type": "FTP"}),
     "protocol of the type, unknown": (HOME, {"type": "SAP"}),
@@ -300,7 +382,10 @@ MOVES = {
     "host before a backslash and an @": (HOME, {"url": "https://evil.example.com\\@erp.example.com"}),
     "header Host": (HOME, {"headers": [{"name": "Host", "value": "evil.example.com"}]}),
     "header of a proxy": (HOME, {"headers": [{"name": "x-Forwarded-HOST", "value": "evil.example.com"}]}),
-    "header of a proxy, changed": (HOME | {"headers": ROUTED}, {"headers": [ROUTED[0] | {"value": "evil.example.com"}]}),
+    "header of a proxy, changed": (
+        HOME | {"headers": ROUTED},
+        {"headers": [ROUTED[0] | {"value": "evil.example.com"}]},
+    ),
     "header of a proxy, removed": (HOME | {"headers": ROUTED}, {"headers": []}),
     "list's host": (LIST, {"url": LIST["url"].replace("erp01", "evil")}),
     "list's database": (LIST, {"url": LIST["url"].replace("WMS", "other")}),
@@ -319,7 +404,10 @@ STAYS = {
     "token path": (HOME, {"token_url": "https://idp.example.com/v2/token"}),
     "no token URL": (HOME, {"token_url": ""}),
     "verification on": (HOME | {"verify_certificate": False}, {"verify_certificate": True}),
-    "headers around that of a proxy": (HOME | {"headers": ROUTED}, {"headers": [{"name": "X-Site", "value": "7"}, *ROUTED]}),
+    "headers around that of a proxy": (
+        HOME | {"headers": ROUTED},
+        {"headers": [{"name": "X-Site", "value": "7"}, *ROUTED]},
+    ),
     "timeout": (HOME, {"timeout": 5, "headers": [{"name": "X-Site", "value": "7"}], "scope": "read"}),
 }
 
@@ -348,7 +436,11 @@ def test_a_stored_secret_does_not_move(move, secret, db):
     before, changes = MOVES[move]
     record = make_connection(**{**before, secret: STORED[secret]})
     moved = apply(reread(record), changes)
-    for save in (moved.save, moved.refuse_redirected_secrets, lambda: moved.save(update_fields=list(changes))):
+    for save in (
+        moved.save,
+        moved.refuse_redirected_secrets,
+        lambda: moved.save(update_fields=list(changes)),
+    ):
         assert is_refused(save)
     assert reread(record).destinations() == record.destinations()
 
@@ -421,7 +513,11 @@ def by_unread(record: Connection) -> None:
 
 
 def by_unread_whole(record: Connection) -> None:
-    fields = {field.attname: getattr(record, field.attname) for field in Connection._meta.concrete_fields if not field.generated}
+    fields = {
+        field.attname: getattr(record, field.attname)
+        for field in Connection._meta.concrete_fields
+        if not field.generated
+    }
     Connection(**fields | {"url": "https://evil.example.com"}).save()
 
 
@@ -434,7 +530,9 @@ def by_cleared_in_memory(record: Connection) -> None:
 
 def by_stale_read(record: Connection) -> None:
     """Read before the password was stored."""
-    Connection.objects.filter(pk=record.pk).update(password_sealed="", password_exists=False, password_stored_at=None)
+    Connection.objects.filter(pk=record.pk).update(
+        password_sealed="", password_exists=False, password_stored_at=None
+    )
     stale = reread(record)
     reread(record).save()
     fresh = reread(record)
@@ -472,7 +570,16 @@ def by_two_steps(record: Connection) -> None:
 @pytest.mark.parametrize(
     "way",
     [
-        *(by_part, by_deferred, by_unread, by_unread_whole, by_cleared_in_memory, by_stale_read, by_rotation, by_refresh),
+        *(
+            by_part,
+            by_deferred,
+            by_unread,
+            by_unread_whole,
+            by_cleared_in_memory,
+            by_stale_read,
+            by_rotation,
+            by_refresh,
+        ),
         *(by_update_or_create, by_overwrite, by_two_steps),
     ],
 )
@@ -499,9 +606,13 @@ def bulk_update(field: str):
         bulk_update("url"),
         bulk_update("token_url"),
         bulk_update("type"),
-        lambda record: Connection.objects.bulk_create([record], update_conflicts=True, update_fields=["url"], unique_fields=["pk"]),
+        lambda record: Connection.objects.bulk_create(
+            [record], update_conflicts=True, update_fields=["url"], unique_fields=["pk"]
+        ),
         lambda record: Connection.objects.bulk_create([record], None, False, True, ["url"], ["pk"]),
-        lambda record: Connection.objects.upsert([Connection(pk=record.pk, name="x", type="REST", url="https://evil.example.com")]),
+        lambda record: Connection.objects.upsert(
+            [Connection(pk=record.pk, name="x", type="REST", url="https://evil.example.com")]
+        ),
         lambda record: Connection.objects.upsert([Connection.objects.only("url").get(pk=record.pk)]),
     ],
 )
@@ -524,7 +635,10 @@ def test_a_copy_takes_no_secret_along(db):
 
 
 def sealed_columns(record: Connection) -> dict[str, object]:
-    return {column: getattr(record, column) for column in ("password_sealed", "password_exists", "password_stored_at")}
+    return {
+        column: getattr(record, column)
+        for column in ("password_sealed", "password_exists", "password_stored_at")
+    }
 
 
 def test_a_refreshed_record_saves_where_another_writer_put_it(db):
@@ -552,7 +666,9 @@ def test_concurrent_writers(first):
     def leading() -> None:
         try:
             with transaction.atomic():
-                (store if first == "store" else move).save(update_fields=None if first == "store" else ["url"])
+                (store if first == "store" else move).save(
+                    update_fields=None if first == "store" else ["url"]
+                )
                 written.set()
                 wait_until_blocked()
         finally:
@@ -571,7 +687,10 @@ def test_concurrent_writers(first):
         refused = follower.result(20)
     # A writer who saves the whole row over a move puts the old address back: the secret goes where it was entered for.
     assert refused is (first == "store")
-    assert (reread(record).url, reread(record).reveal("password")) == ("https://erp.example.com/api", "hunter2")
+    assert (reread(record).url, reread(record).reveal("password")) == (
+        "https://erp.example.com/api",
+        "hunter2",
+    )
 
 
 def wait_until_blocked() -> None:
@@ -579,7 +698,9 @@ def wait_until_blocked() -> None:
     deadline = timezone.now() + timedelta(seconds=10)
     with connection.cursor() as cursor:
         while timezone.now() < deadline:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
             if cursor.fetchone()[0]:
                 return
     raise AssertionError("nobody waited")
@@ -615,14 +736,20 @@ def test_concurrent_saves_in_the_admin(monkeypatch):
         for done in [pool.submit(store), pool.submit(move)]:
             done.result(20)
     assert "sends stored secrets to another place" in errors_of(answers[0])
-    assert (reread(record).url, reread(record).reveal("password")) == ("https://erp.example.com/api", "hunter2")
+    assert (reread(record).url, reread(record).reveal("password")) == (
+        "https://erp.example.com/api",
+        "hunter2",
+    )
 
 
 # An address holds no secret
 
 
 @pytest.mark.parametrize("field", ["url", "token_url", "test_endpoint"])
-@pytest.mark.parametrize("text", ["https://me:hunter2@erp.example.com", "https://:hunter2@erp.example.com", "https://me@erp.example.com"])
+@pytest.mark.parametrize(
+    "text",
+    ["https://me:hunter2@erp.example.com", "https://:hunter2@erp.example.com", "https://me@erp.example.com"],
+)
 def test_an_address_with_a_password_is_refused(field, text, db):
     with pytest.raises(ValidationError) as refusal:
         Connection(name="new", type="REST", **{field: text}).full_clean()
@@ -652,7 +779,10 @@ def make_many(count: int) -> list[Connection]:
 
 
 def on_key(key: str) -> int:
-    return sum(Connection.objects.filter(**{f"{secret}_sealed__startswith": f"v1.{key_id(key)}."}).count() for secret in SECRETS)
+    return sum(
+        Connection.objects.filter(**{f"{secret}_sealed__startswith": f"v1.{key_id(key)}."}).count()
+        for secret in SECRETS
+    )
 
 
 def test_rotation(keys, settings, client):
@@ -667,7 +797,9 @@ def test_rotation(keys, settings, client):
     # Nothing that clients see has changed: no version, no date.
     assert list(Connection.objects.order_by("pk").values_list("version", "password_stored_at")) == versions
     settings.CONNECTION_SECRET_KEYS = [new]
-    assert [reread(record).reveal(secret) for record in records for secret in SECRETS] == [*STORED.values()] * 3
+    assert [reread(record).reveal(secret) for record in records for secret in SECRETS] == [
+        *STORED.values()
+    ] * 3
     assert client.get("/readyz").status_code == 200
 
 
@@ -714,7 +846,9 @@ def test_rotation_passes_by_what_it_cannot_open(keys, settings, client):
     records = make_many(4)
     spoil(records[1], "token")
     new, old = keys()
-    with pytest.raises(CommandError, match=r"1 secrets cannot be opened; `manage.py check_secrets` names them"):
+    with pytest.raises(
+        CommandError, match=r"1 secrets cannot be opened; `manage.py check_secrets` names them"
+    ):
         command("rotate_secrets")
     assert (on_key(new), remaining()) == (15, 1)
     with pytest.raises(CommandError):  # again: the same one, and nothing else
@@ -850,7 +984,11 @@ def test_an_unreadable_secret_breaks_no_page(unreadable):
     assert change(client, unreadable, name="renamed").status_code == 302
     assert change(client, unreadable, new_password="entered again", clear_token="on").status_code == 302
     healed = reread(unreadable)
-    assert (healed.name, healed.reveal("password"), healed.describe_secret("token")) == ("renamed", "entered again", "none")
+    assert (healed.name, healed.reveal("password"), healed.describe_secret("token")) == (
+        "renamed",
+        "entered again",
+        "none",
+    )
     assert client.post(f"{CONNECTIONS}{unreadable.pk}/delete/", {"post": "yes"}).status_code == 302
 
 
@@ -883,7 +1021,9 @@ def test_the_server_starts_and_lists_with_the_wrong_keys(new_server):
         urllib.request.urlopen(f"{second.base}/readyz", timeout=10)
     with refusal.value as answer:
         assert answer.code == 503
-    request = urllib.request.Request(f"{second.base}/api/connections", headers={"Authorization": f"Bearer {second.key}"})
+    request = urllib.request.Request(
+        f"{second.base}/api/connections", headers={"Authorization": f"Bearer {second.key}"}
+    )
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.read().startswith(b"[{")
     with urllib.request.urlopen(f"{first.base}/readyz", timeout=10) as answer:
@@ -900,11 +1040,20 @@ def test_rotation_while_the_site_serves(new_server):
         "    c = Connection(name=f'R{n}', type='REST', url='https://r'); c.set_secret('password', f'hunter2-{n}'); c.save()"
     )
     assert server.manage("shell", "-v0", "-c", prepare).returncode == 0
-    server.environment["CONNECTION_SECRET_KEYS"] = f"{new_key()},{server.environment['CONNECTION_SECRET_KEYS']}"
-    killed = subprocess.Popen([sys.executable, "manage.py", "rotate_secrets"], cwd=ROOT, env=server.environment, stdout=subprocess.PIPE)
+    server.environment["CONNECTION_SECRET_KEYS"] = (
+        f"{new_key()},{server.environment['CONNECTION_SECRET_KEYS']}"
+    )
+    killed = subprocess.Popen(
+        [sys.executable, "manage.py", "rotate_secrets"],
+        cwd=ROOT,
+        env=server.environment,
+        stdout=subprocess.PIPE,
+    )
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=20)
-    request = urllib.request.Request(f"{server.base}/api/connections?countOnly=true", headers={"Authorization": f"Bearer {server.key}"})
+    request = urllib.request.Request(
+        f"{server.base}/api/connections?countOnly=true", headers={"Authorization": f"Bearer {server.key}"}
+    )
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
     done = server.manage("rotate_secrets")

@@ -31,13 +31,16 @@ def store(rows: list[dict[str, Any]]) -> None:
     App.objects.bulk_create(App(id=app, name=f"App {app}") for app in {row["appId"] for row in rows} - {None})
     # isTestable is computed by the database.
     Connection.objects.bulk_create(
-        Connection(**{FIELDS[name]: value for name, value in row.items() if name != "isTestable"}) for row in rows
+        Connection(**{FIELDS[name]: value for name, value in row.items() if name != "isTestable"})
+        for row in rows
     )
 
 
 def make(*names: str, **fields: Any) -> list[Connection]:
     """Create a connection for each name; ids count from 1."""
-    rows = [Connection(id=number, name=name, **{"type": "REST"} | fields) for number, name in enumerate(names, 1)]
+    rows = [
+        Connection(id=number, name=name, **{"type": "REST"} | fields) for number, name in enumerate(names, 1)
+    ]
     return Connection.objects.bulk_create(rows)
 
 

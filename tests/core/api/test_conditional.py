@@ -36,24 +36,42 @@ def two(db) -> list[Connection]:
     """Store the two connections of `SEED`."""
     app = App.objects.create(id=2, name="Warehouse")
     first = Connection(
-        id=1, app=app, name="PowerPick", url="https://warehouse.example.com", authentication="Basic Authentication", type="MSSQL"
+        id=1,
+        app=app,
+        name="PowerPick",
+        url="https://warehouse.example.com",
+        authentication="Basic Authentication",
+        type="MSSQL",
     )
     first.username, first.status = "warehouse_user", 1
-    first.latest_connection, first.last_check = at("2026-05-07T13:30:00.602998"), at("2026-05-07T13:30:00.603010")
+    first.latest_connection, first.last_check = (
+        at("2026-05-07T13:30:00.602998"),
+        at("2026-05-07T13:30:00.603010"),
+    )
     first.creation_date = at("2026-05-01T10:12:45")
     first.set_secret("password", "secret")
     second = Connection(
-        id=2, app=app, name="Web Services", url="https://api.example.com", authentication="HMAC Authentication", type="REST"
+        id=2,
+        app=app,
+        name="Web Services",
+        url="https://api.example.com",
+        authentication="HMAC Authentication",
+        type="REST",
     )
     second.username, second.creation_date = "api-user", at("2026-05-02T09:00:00")
     second.latest_connection, second.last_check = at("2026-05-06T08:15:12.120"), at("2026-05-07T08:16:00")
     second.set_secret("token", "secret")
     Connection.objects.bulk_create([first, second])
     Integration.objects.bulk_create(
-        [Integration(name="orders", connection=first), Integration(name="old", connection=first, active=False)]
+        [
+            Integration(name="orders", connection=first),
+            Integration(name="old", connection=first, active=False),
+        ]
         + [Integration(name="stock", connection=each) for each in (first, second)]
     )
-    log = ConnectionLog(id=10, connection=first, app_id=2, status=1, description="Connection test complete", time=0.42)
+    log = ConnectionLog(
+        id=10, connection=first, app_id=2, status=1, description="Connection test complete", time=0.42
+    )
     log.creation_date = first.last_check
     log.save()
     Connection.objects.filter(pk=1).update(latest_log=log)
@@ -77,7 +95,9 @@ def test_the_connections_of_the_seed(api, two, number):
 def test_the_keys_of_an_empty_connection_and_log(api):
     [bare] = make("x", type="Telepathy", authentication="", creation_date=at("9999-12-31T23:59:59.999999"))
     Connection.objects.update(
-        latest_log=ConnectionLog.objects.create(id=2**53 + 1, connection=bare, status=0, error="", creation_date=at("0001-01-01"))
+        latest_log=ConnectionLog.objects.create(
+            id=2**53 + 1, connection=bare, status=0, error="", creation_date=at("0001-01-01")
+        )
     )
     assert text_of(api.get(f"{PATH}/1").json()) == text_of(
         {
@@ -112,7 +132,9 @@ def test_the_keys_of_an_empty_connection_and_log(api):
     )
 
 
-@pytest.mark.parametrize("name", ["Müller & <Söhne>", "日本語 😀", "\u2028line", 'a"b\\c', "two\nlines\ttab", "\x7f\x01"])
+@pytest.mark.parametrize(
+    "name", ["Müller & <Söhne>", "日本語 😀", "\u2028line", 'a"b\\c', "two\nlines\ttab", "\x7f\x01"]
+)
 def test_text_survives(api, name):
     make(name, username=name)
     assert [(row["name"], row["username"]) for row in api.get(PATH).json()] == [(name, name)]
@@ -131,7 +153,10 @@ def test_an_answer_is_tagged_and_not_sent_twice(api, two, path):
     assert api.get(path)["ETag"] == api.head(path)["ETag"] == tag
     # Comparison is weak: the same tag counts with and without its W/, and in a list.
     for held in (tag, tag.removeprefix("W/"), f'"other", {tag}'):
-        for again in (api.get(path, headers={"If-None-Match": held}), api.head(path, headers={"If-None-Match": held})):
+        for again in (
+            api.get(path, headers={"If-None-Match": held}),
+            api.head(path, headers={"If-None-Match": held}),
+        ):
             assert (again.status_code, again.content) == (304, b"")
             assert (again["ETag"], again["Cache-Control"]) == (tag, "private, no-cache")
             assert "Content-Type" not in again
@@ -218,7 +243,13 @@ def overwrite_log(connection):
 
 LATER = at("2026-05-08")
 SCALARS: dict[str, Any] = {"name": "renamed", "username": "other", "app_id": None}
-SCALARS |= {"status": 0, "latest_connection": LATER, "creation_date": LATER, "last_check": None, "latest_log": None}
+SCALARS |= {
+    "status": 0,
+    "latest_connection": LATER,
+    "creation_date": LATER,
+    "last_check": None,
+    "latest_log": None,
+}
 CHANGES = {
     **{f"save {name}": save(**{name: value}) for name, value in SCALARS.items()},
     **{f"update {name}": update(**{name: value}) for name, value in SCALARS.items()},
@@ -234,7 +265,9 @@ CHANGES = {
     "integration": integrate,
     "integrations in bulk": integrate_many,
     "integration moves": move_integration,
-    "integrations move by update": lambda connection: connection.integrations.filter(name="stock").update(connection=2),
+    "integrations move by update": lambda connection: connection.integrations.filter(name="stock").update(
+        connection=2
+    ),
     "integration deleted": lambda connection: connection.integrations.first().delete(),
     "integrations deleted": lambda connection: connection.integrations.all().delete(),
     "new log": log_check,
@@ -270,7 +303,10 @@ def test_an_integration_that_moves_changes_both_connections(api, two):
     assert [row["integrationCount"] for row in api.get(PATH).json()] == [2, 2]
 
 
-@pytest.mark.parametrize("path", [PATH, f"{PATH}?orderby=-id", f"{PATH}?limit=2", f"{PATH}?limit=1&page=1", f"{PATH}?countOnly=true"])
+@pytest.mark.parametrize(
+    "path",
+    [PATH, f"{PATH}?orderby=-id", f"{PATH}?limit=2", f"{PATH}?limit=1&page=1", f"{PATH}?countOnly=true"],
+)
 def test_the_tag_of_a_list_changes_with_a_deletion(api, path):
     _, last = make("one", "two")
     assert changed(api, path, last.delete)
@@ -354,9 +390,13 @@ def test_short_answers_are_not_compressed(api, two, path):
 def make_logged(count):
     """Create connections of several apps, each with a log entry and integrations: whatever could cost a query a row."""
     App.objects.bulk_create(App(id=number, name=f"App {number}") for number in (1, 2, 3))
-    rows = [Connection(id=number, name="x", type="REST", app_id=number % 3 + 1) for number in range(1, count + 1)]
+    rows = [
+        Connection(id=number, name="x", type="REST", app_id=number % 3 + 1) for number in range(1, count + 1)
+    ]
     Connection.objects.bulk_create(rows)
-    logs = ConnectionLog.objects.bulk_create(ConnectionLog(id=row.pk, connection=row, status=1) for row in rows)
+    logs = ConnectionLog.objects.bulk_create(
+        ConnectionLog(id=row.pk, connection=row, status=1) for row in rows
+    )
     for row, log in zip(rows, logs, strict=True):
         row.latest_log = log
     Connection.objects.bulk_update(rows, ["latest_log"])
@@ -366,9 +406,14 @@ def make_logged(count):
 @pytest.mark.parametrize("count", [0, 1, 20, 500])
 def test_a_list_takes_as_many_queries_for_any_number_of_rows(api, count, django_assert_num_queries):
     make_logged(count)
-    with django_assert_num_queries(3):  # 1. key, user and role; 2. the key's last use, once a minute; 3. the list
+    with django_assert_num_queries(
+        3
+    ):  # 1. key, user and role; 2. the key's last use, once a minute; 3. the list
         assert len(ids(api.get(PATH))) == count
-    for path in (f"{PATH}?name=[like]X&appId=[not]null&orderby=-lastCheck,name&limit=7&page=1", f"{PATH}?limit=20000"):
+    for path in (
+        f"{PATH}?name=[like]X&appId=[not]null&orderby=-lastCheck,name&limit=7&page=1",
+        f"{PATH}?limit=20000",
+    ):
         with django_assert_num_queries(1):  # the list; the bearer was recognised a moment ago
             assert len(ids(api.get(path))) == (max(0, min(7, count - 7)) if "limit=7" in path else count)
 

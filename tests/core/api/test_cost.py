@@ -25,11 +25,19 @@ ROWS = 2500
 @pytest.fixture
 def many(db) -> None:
     Connection.objects.bulk_create(
-        Connection(id=number, name=f"Connection {number}", type="REST", url=f"https://host{number}.example.com", username="reader")
+        Connection(
+            id=number,
+            name=f"Connection {number}",
+            type="REST",
+            url=f"https://host{number}.example.com",
+            username="reader",
+        )
         for number in range(1, ROWS + 1)
     )
     ConnectionLog.objects.bulk_create(
-        ConnectionLog(id=number, connection_id=number, status=1, description="Connection test complete", time=0.25)
+        ConnectionLog(
+            id=number, connection_id=number, status=1, description="Connection test complete", time=0.25
+        )
         for number in range(1, ROWS + 1)
     )
     with connection.cursor() as cursor:
@@ -45,7 +53,9 @@ def count_calls(call) -> int:
 
 
 def test_a_show_is_short(api, many):
-    assert count_calls(lambda: api.get(f"{PATH}/7")) < 1_600  # 1,432 when it was written, those of the test's client included
+    assert (
+        count_calls(lambda: api.get(f"{PATH}/7")) < 1_600
+    )  # 1,432 when it was written, those of the test's client included
 
 
 def test_a_page_costs_little_for_each_row(api, many):
@@ -78,7 +88,8 @@ class Counted:
 
 
 @pytest.mark.parametrize(
-    ("query", "rows"), [("limit=20", 21), ("limit=20&page=3&orderby=-name", 21), ("limit=20000", ROWS), ("name=none", 0)]
+    ("query", "rows"),
+    [("limit=20", 21), ("limit=20&page=3&orderby=-name", 21), ("limit=20000", ROWS), ("name=none", 0)],
 )
 def test_a_page_reads_its_rows_and_one_more(query, rows, api, many, monkeypatch):
     counted = Counted(monkeypatch)
@@ -137,7 +148,12 @@ def test_the_same_page_is_compiled_once(api, many, compiled):
 
 def test_a_page_by_a_word_for_a_date_is_compiled_anew(api, many, compiled):
     """In a query string the word may be escaped, and in a body, too."""
-    for query in ("creationDate=[lt]now", "creationDate=[lt]%6Eow", "lastCheck=[gte]LastWeek", "creationDate=[or]today;yesterday"):
+    for query in (
+        "creationDate=[lt]now",
+        "creationDate=[lt]%6Eow",
+        "lastCheck=[gte]LastWeek",
+        "creationDate=[or]today;yesterday",
+    ):
         for _ in range(2):
             api.get(f"{PATH}?{query}")
     for _ in range(2):
@@ -184,7 +200,9 @@ DRIVERS = {
 
 
 def test_a_web_worker_loads_no_driver_that_it_does_not_need():
-    code = "import sys, itempath.wsgi, itempath.urls; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = (
+        "import sys, itempath.wsgi, itempath.urls; print(*{name.partition('.')[0] for name in sys.modules})"
+    )
     loaded = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
     assert "django" in loaded
     assert not loaded & DRIVERS

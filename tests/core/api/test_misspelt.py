@@ -56,13 +56,17 @@ MISSPELT = {
 @pytest.mark.parametrize("spelling", MISSPELT)
 def test_a_known_name_with_more_behind_it_is_refused(api, spelling, strict):
     query = refused(api.get(f"{PATH}?{quote(spelling)}=1", headers=strict))
-    body = refused(api.generic("GET", PATH, json.dumps({spelling: 1}), content_type="application/json", headers=strict))
+    body = refused(
+        api.generic("GET", PATH, json.dumps({spelling: 1}), content_type="application/json", headers=strict)
+    )
     assert list(query) == list(body) == [spelling]
     assert query[spelling].startswith(f"Write {MISSPELT[spelling]}")
     assert body == query
 
 
-@pytest.mark.parametrize("query", ["type[]=REST&type[]=MSSQL", "status!=0", "lastCheck.gt=2026-05", "limit[]=5", "page[size]=5"])
+@pytest.mark.parametrize(
+    "query", ["type[]=REST&type[]=MSSQL", "status!=0", "lastCheck.gt=2026-05", "limit[]=5", "page[size]=5"]
+)
 def test_raw_signs_are_refused_like_encoded_ones(api, query):
     assert list(refused(api.get(f"{PATH}?{query}"))) == [query.partition("=")[0]]
 
@@ -83,7 +87,22 @@ def test_no_name_with_a_tail_is_read_or_ignored(name, tail):
 
 
 @pytest.mark.parametrize(
-    "name", ["statuses", "id2", "limits", "types", "pageSize", "nameé", "after", "_", "[]", "__gt", "$filter", "x[limit]", "?limit"]
+    "name",
+    [
+        "statuses",
+        "id2",
+        "limits",
+        "types",
+        "pageSize",
+        "nameé",
+        "after",
+        "_",
+        "[]",
+        "__gt",
+        "$filter",
+        "x[limit]",
+        "?limit",
+    ],
 )
 def test_other_names_are_ignored_and_named(api, name):
     make("one")
@@ -116,8 +135,19 @@ def test_a_paginator_by_offset_reads_every_row_once(api):
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        *(("offset=3", [4, 5]), ("OFFSET=4&limit=9", [5]), ("offset=0&limit=2", [1, 2]), ("offset=1&limit=2", [2, 3]), ("offset=5", [])),
-        *(("offset=1&limit=2&orderby=-id", [4, 3]), ("offset=1&id=[gt]2", [4, 5]), ("offset=x&offset=4", [5]), (f"offset={2**63 - 1}", [])),
+        *(
+            ("offset=3", [4, 5]),
+            ("OFFSET=4&limit=9", [5]),
+            ("offset=0&limit=2", [1, 2]),
+            ("offset=1&limit=2", [2, 3]),
+            ("offset=5", []),
+        ),
+        *(
+            ("offset=1&limit=2&orderby=-id", [4, 3]),
+            ("offset=1&id=[gt]2", [4, 5]),
+            ("offset=x&offset=4", [5]),
+            (f"offset={2**63 - 1}", []),
+        ),
     ],
 )
 def test_an_offset_counts_rows(api, query, found):
@@ -146,17 +176,23 @@ def test_an_offset_that_is_none_is_refused(api, value):
     assert refused(api.get(PATH, {"offset": value})) == {"offset": f"Takes an integer from 0 to {2**63 - 1}."}
 
 
-@pytest.mark.parametrize("query", ["offset=0&page=0", "Offset=2&limit=2&PAGE=1", "page=1&offset=1&countOnly=true"])
+@pytest.mark.parametrize(
+    "query", ["offset=0&page=0", "Offset=2&limit=2&PAGE=1", "page=1&offset=1&countOnly=true"]
+)
 def test_an_offset_does_not_go_with_a_page(api, query):
     assert list(refused(api.get(f"{PATH}?{query}")).values()) == ["Does not go together with page."]
-    assert list(refused(get_with_body(api, '{"page": 1}', f"{PATH}?offset=1")).values()) == ["Does not go together with page."]
+    assert list(refused(get_with_body(api, '{"page": 1}', f"{PATH}?offset=1")).values()) == [
+        "Does not go together with page."
+    ]
 
 
 def test_an_offset_has_tags_of_its_own(api):
     make(*"abc")
     tags = {api.get(f"{PATH}?limit=1&offset={offset}")["ETag"] for offset in range(3)}
     assert len(tags) == 3
-    response = api.get(f"{PATH}?limit=1&offset=1", headers={"If-None-Match": api.get(f"{PATH}?limit=1&page=1")["ETag"]})
+    response = api.get(
+        f"{PATH}?limit=1&offset=1", headers={"If-None-Match": api.get(f"{PATH}?limit=1&page=1")["ETag"]}
+    )
     assert response.status_code == 304
 
 
@@ -164,7 +200,9 @@ def test_an_offset_has_tags_of_its_own(api):
 def test_bounds_that_are_told_are_the_true_ones(api, name):
     make("one")
     for extra in ({}, {"limit": 7} if name != "limit" else {}):
-        least, most = (int(word.rstrip(".")) for word in refused(api.get(PATH, extra | {name: "x"}))[name].split()[-3::2])
+        least, most = (
+            int(word.rstrip(".")) for word in refused(api.get(PATH, extra | {name: "x"}))[name].split()[-3::2]
+        )
         for value, status in ((least, 200), (most, 200), (least - 1, 422), (most + 1, 422)):
             assert api.get(PATH, extra | {name: value}).status_code == status
 
@@ -172,7 +210,18 @@ def test_bounds_that_are_told_are_the_true_ones(api, name):
 # Bodies that are not read
 
 UNREAD = [
-    *(b"GET /api/connections", b"id=1&limit=2", b"{", b'{"id": 1', b"[1]", b'"id"', b"null", b"\xff", b"\0", b" "),
+    *(
+        b"GET /api/connections",
+        b"id=1&limit=2",
+        b"{",
+        b'{"id": 1',
+        b"[1]",
+        b'"id"',
+        b"null",
+        b"\xff",
+        b"\0",
+        b" ",
+    ),
     *(b"x" * 65_537, b'{"id": 2}'.ljust(65_537)),
 ]
 
@@ -183,7 +232,9 @@ def test_a_body_that_is_not_read_is_named(api, body, path):
     make("one")
     response = get_with_body(api, body, path)
     assert (response.status_code, response["X-Ignored-Body"]) == (200, "1")
-    tagged = api.generic("GET", path, body, content_type="application/json", headers={"If-None-Match": response["ETag"]})
+    tagged = api.generic(
+        "GET", path, body, content_type="application/json", headers={"If-None-Match": response["ETag"]}
+    )
     assert (tagged.status_code, tagged["X-Ignored-Body"]) == (304, "1")
     strict = api.generic("GET", path, body, content_type="application/json", headers=STRICT)
     assert refused(strict) == {"body": "Is not read: it is no JSON object of at most 65536 bytes."}
@@ -210,7 +261,10 @@ def test_a_read_body_does_not_answer_for_an_unread_one(api):
     ("query", "message"),
     [
         ("limit=0", "limit: Takes an integer from 1 to 20000."),
-        ("Limit=x&page=-1", f"Limit: Takes an integer from 1 to 20000. page: Takes an integer from 0 to {(2**63 - 1) // 1000}."),
+        (
+            "Limit=x&page=-1",
+            f"Limit: Takes an integer from 1 to 20000. page: Takes an integer from 0 to {(2**63 - 1) // 1000}.",
+        ),
         ("status!=0", "status!: Write status=[not]…: an operator stands before the value."),
         ("&".join(f"{name}=[no]x" for name in list(FIELDS)[:12]), "And 2 more."),
         (f"id.{'x' * 50}=1", f"id.{'x' * 37}...: Write id=… or id=[eq]…."),
@@ -226,12 +280,17 @@ def test_a_call_without_a_bearer_hears_which_header_to_send(db, header):
     for path in (PATH, f"{PATH}/1", "/api/users/refresh"):
         answer = client.get(path, headers={"Authorization": header} if header is not None else {})
         assert refused(answer, 401) == {}
-        assert answer.json()["msg"] == "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are."
+        assert (
+            answer.json()["msg"]
+            == "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are."
+        )
 
 
 @pytest.mark.parametrize("path", ["/api/users/login", "/api/token", "/api/token/refresh"])
 def test_a_body_of_another_type_hears_which_to_send(db, path):
-    answer = APIClient().generic("POST", path, "username=a&password=b", content_type="application/x-www-form-urlencoded")
+    answer = APIClient().generic(
+        "POST", path, "username=a&password=b", content_type="application/x-www-form-urlencoded"
+    )
     assert refused(answer, 415) == {}
     assert answer.json()["msg"] == "Send the body as JSON, with the header Content-Type: application/json."
 

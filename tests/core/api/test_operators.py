@@ -12,11 +12,60 @@ from connections.models import Connection
 from tests.core.api import FIELDS, PATH, ids, make, refused, store
 
 TEXTS = [
-    *("PowerPick", "powerpick", "Müller", "MÜLLER", "Mueller", "Straße", "STRASSE", "Σίσυφος", "ΣΊΣΥΦΟΣ", "Ωmega"),
-    *("100%", "100", "a_b", "aXb", "back\\slash", 'it\'s "quoted"', "[PROD] ERP", "[or]x", "[open", "a;b", "a", "b", "A"),
+    *(
+        "PowerPick",
+        "powerpick",
+        "Müller",
+        "MÜLLER",
+        "Mueller",
+        "Straße",
+        "STRASSE",
+        "Σίσυφος",
+        "ΣΊΣΥΦΟΣ",
+        "Ωmega",
+    ),
+    *(
+        "100%",
+        "100",
+        "a_b",
+        "aXb",
+        "back\\slash",
+        'it\'s "quoted"',
+        "[PROD] ERP",
+        "[or]x",
+        "[open",
+        "a;b",
+        "a",
+        "b",
+        "A",
+    ),
     *("null", "NULL", "nullable", "0", "true", " framed ", "日本語", "😀", "two\nlines", "x" * 90),
 ]
-FRAGMENTS = ["ü", "Ü", "ue", "ß", "SS", "σ", "ς", "Σ", "ω", "%", "_", "\\", "[", "]", ";", "'", " ", "\n", "ull", "😀", "", "zzz", "X" * 89]
+FRAGMENTS = [
+    "ü",
+    "Ü",
+    "ue",
+    "ß",
+    "SS",
+    "σ",
+    "ς",
+    "Σ",
+    "ω",
+    "%",
+    "_",
+    "\\",
+    "[",
+    "]",
+    ";",
+    "'",
+    " ",
+    "\n",
+    "ull",
+    "😀",
+    "",
+    "zzz",
+    "X" * 89,
+]
 BIG = 2**63 - 1
 NUMBERS = [-(2**63), -1, 0, 1, 2, 3, 2**31 - 1, 2**31, 2**53, 2**53 + 1, BIG]
 MOMENTS = [
@@ -67,7 +116,13 @@ SEARCHES = {
     "[like]": lambda have, want: want.translate(FOLDED) in have.translate(FOLDED),
     "[notlike]": lambda have, want: want.translate(FOLDED) not in have.translate(FOLDED),
 }
-EQUALITIES = {"": operator.eq, "[eq]": operator.eq, "[or]": operator.eq, "[not]": operator.ne, "[nor]": operator.ne}
+EQUALITIES = {
+    "": operator.eq,
+    "[eq]": operator.eq,
+    "[or]": operator.eq,
+    "[not]": operator.ne,
+    "[nor]": operator.ne,
+}
 COMPARISONS = {"[gt]": operator.gt, "[lt]": operator.lt, "[gte]": operator.ge, "[lte]": operator.le}
 
 
@@ -92,7 +147,11 @@ def faults(api, cases):
     """Ask for each `(field, value, expected ids)` and return the answers that differ; one table of all is easier to read."""
     assert cases
     got = {(field, value): ids(api.get(PATH, {field: value})) for field, value, _ in cases}
-    return [(field, value, got[field, value], wanted) for field, value, wanted in cases if got[field, value] != wanted]
+    return [
+        (field, value, got[field, value], wanted)
+        for field, value, wanted in cases
+        if got[field, value] != wanted
+    ]
 
 
 def shown(moment):
@@ -100,7 +159,11 @@ def shown(moment):
 
 
 def cases_of(field, rules, operands):
-    return [(field, sign + text, expected(field, rule, want)) for sign, rule in rules.items() for text, want in operands]
+    return [
+        (field, sign + text, expected(field, rule, want))
+        for sign, rule in rules.items()
+        for text, want in operands
+    ]
 
 
 def list_cases(field, operands):
@@ -128,7 +191,11 @@ def test_text(api, data, field):
     place = TEXT_FIELDS.index(field)
     some = slice(None) if field == "name" else slice(place, None, 3)
     literal = [(text, text) for text in ["", "absent", *TEXTS]]
-    plain = [(text, text) for text, _ in literal if not (text.startswith("[") and "]" in text) and text.lower() != "null"]
+    plain = [
+        (text, text)
+        for text, _ in literal
+        if not (text.startswith("[") and "]" in text) and text.lower() != "null"
+    ]
     members = [(text, text) for text, _ in plain if ";" not in text]
     cases = cases_of(field, {"[eq]": operator.eq}, literal[some])
     cases += cases_of(field, {"": operator.eq, "[not]": operator.ne}, plain[some])
@@ -152,20 +219,33 @@ def test_text_compares_as_the_database_collates(api, data, field):
 @pytest.mark.parametrize("field", INTEGER_FIELDS)
 def test_integers(api, data, field):
     operands = [(str(number), number) for number in [*NUMBERS, 104, 105]]
-    assert faults(api, cases_of(field, EQUALITIES | COMPARISONS, operands) + list_cases(field, operands[::2])) == []
+    assert (
+        faults(api, cases_of(field, EQUALITIES | COMPARISONS, operands) + list_cases(field, operands[::2]))
+        == []
+    )
 
 
 @pytest.mark.parametrize("field", MOMENT_FIELDS)
 def test_moments(api, data, field):
     operands = [(shown(moment), moment) for moment in MOMENTS]
-    assert faults(api, cases_of(field, EQUALITIES | COMPARISONS, operands) + list_cases(field, operands[::2])) == []
+    assert (
+        faults(api, cases_of(field, EQUALITIES | COMPARISONS, operands) + list_cases(field, operands[::2]))
+        == []
+    )
 
 
 @pytest.mark.parametrize("field", BOOLEAN_FIELDS)
 def test_booleans(api, data, field):
-    words = [(word, word in ("true", "1", "yes", "on")) for word in ("true", "false", "1", "0", "yes", "no", "on", "off")]
+    words = [
+        (word, word in ("true", "1", "yes", "on"))
+        for word in ("true", "false", "1", "0", "yes", "no", "on", "off")
+    ]
     shouted = [(word.upper(), value) for word, value in words]
-    cases = cases_of(field, EQUALITIES, words) + cases_of(field, {"": operator.eq}, shouted) + list_cases(field, words[::3])
+    cases = (
+        cases_of(field, EQUALITIES, words)
+        + cases_of(field, {"": operator.eq}, shouted)
+        + list_cases(field, words[::3])
+    )
     assert faults(api, cases) == []
 
 
@@ -191,7 +271,21 @@ def test_the_data_tells_the_operators_apart():
 
 @pytest.mark.parametrize("authentication", ["", "No Authentication", "Basic Authentication"])
 def test_is_testable_comes_from_the_type(api, authentication):
-    types = ["MSSQL", "IBM DB2", "PostgreSQL", "MySQL", "Oracle", "REST", "GraphQL", "PLC", "SFTP", "FTP", "MQTT", "AMQP", "SMTP"]
+    types = [
+        "MSSQL",
+        "IBM DB2",
+        "PostgreSQL",
+        "MySQL",
+        "Oracle",
+        "REST",
+        "GraphQL",
+        "PLC",
+        "SFTP",
+        "FTP",
+        "MQTT",
+        "AMQP",
+        "SMTP",
+    ]
     for number, kind in enumerate([*types, "rest", "Telepathy"], 1):
         Connection.objects.create(id=number, name=kind, type=kind, authentication=authentication)
     answer = api.get(PATH, {"isTestable": "true"})
@@ -202,7 +296,11 @@ NO_SEARCH = ("[like]", "[notlike]")
 REFUSED_OPERATORS = [
     *((field, sign) for field in INTEGER_FIELDS + MOMENT_FIELDS for sign in NO_SEARCH),
     *((field, sign) for field in BOOLEAN_FIELDS for sign in (*NO_SEARCH, *COMPARISONS)),
-    *((field, sign) for field in FIELDS for sign in ("[like ]", "[regex]", "[]", "[gt;lt]", "[[gt]]", "[(gt)]")),
+    *(
+        (field, sign)
+        for field in FIELDS
+        for sign in ("[like ]", "[regex]", "[]", "[gt;lt]", "[[gt]]", "[(gt)]")
+    ),
 ]
 A_VALUE = (
     dict.fromkeys(TEXT_FIELDS, "x")
@@ -235,7 +333,10 @@ def test_a_name_in_brackets_needs_eq(api):
 
 
 BAD_VALUES = {
-    "integer": (INTEGER_FIELDS, ["", " ", "x", "1.0", "1e3", "0x1", "1,2", "1_000", "--1", "١", "１", "²", "true", "NaN", "9" * 5000]),
+    "integer": (
+        INTEGER_FIELDS,
+        ["", " ", "x", "1.0", "1e3", "0x1", "1,2", "1_000", "--1", "١", "１", "²", "true", "NaN", "9" * 5000],
+    ),
     "64 bits": (INTEGER_FIELDS, [str(2**63), str(-(2**63) - 1), str(10**30)]),
     "true": (BOOLEAN_FIELDS, ["", "2", "-1", "ja", "truee", "y", "t", "01", "none", "2026-05-01"]),
     "2026-05-01": (MOMENT_FIELDS, ["", "x", "1", "tomorrow", "last month", "null;", "2026"]),
@@ -250,7 +351,13 @@ def test_a_bad_value_is_refused_with_what_is_accepted(api, accepted):
             for sign in ("", "[not]"):
                 assert accepted in refused(api.get(PATH, {field: sign + value}))[field]
         good = A_VALUE[field]
-        for text in (f"[or]{good};{values[0]}", f"[nor]{values[0]};{good}", f"[or]{good};", "[or]", "[eq]null"):
+        for text in (
+            f"[or]{good};{values[0]}",
+            f"[nor]{values[0]};{good}",
+            f"[or]{good};",
+            "[or]",
+            "[eq]null",
+        ):
             assert list(refused(api.get(PATH, {field: text}))) == [field]
 
 
@@ -280,7 +387,11 @@ def test_names_and_operators_match_in_any_letter_case(api, data):
     cases = [
         (spelling, sign + A_VALUE[field], wanted[field])
         for field in FIELDS
-        for spelling, sign in [(field.lower(), "[not]"), (field.upper(), "[NOT]"), (field.swapcase(), "[nOt]")]
+        for spelling, sign in [
+            (field.lower(), "[not]"),
+            (field.upper(), "[NOT]"),
+            (field.swapcase(), "[nOt]"),
+        ]
     ]
     assert faults(api, cases) == []
 
@@ -298,10 +409,16 @@ def row_value(field):
         ("name=[not]a&name=[not]b", lambda row: row["name"] not in "ab"),
         ("name=[not]a&NAME=[not]b&Name[not]=A", lambda row: row["name"] not in ("a", "b", "A")),
         ("id=[gt]104&id[lte]=110", lambda row: 104 < row["id"] <= 110),
-        ("creationDate=[gt]2026-05-01&creationDate=[lt]2026-06-01", lambda row: MOMENTS[3] < row["creationDate"] < MOMENTS[7]),
+        (
+            "creationDate=[gt]2026-05-01&creationDate=[lt]2026-06-01",
+            lambda row: MOMENTS[3] < row["creationDate"] < MOMENTS[7],
+        ),
         ("appId=null&appId=2", lambda row: False),
         ("appId=[or]2;null&appId=[not]null", lambda row: row["appId"] == 2),
-        ("appId=null&status=1&tokenExists=true", lambda row: row["appId"] is None and row["status"] == 1 and row["tokenExists"]),
+        (
+            "appId=null&status=1&tokenExists=true",
+            lambda row: row["appId"] is None and row["status"] == 1 and row["tokenExists"],
+        ),
     ],
 )
 def test_repeated_and_different_arguments_all_apply(api, data, query, chosen):
@@ -313,7 +430,9 @@ def test_many_conditions_and_long_lists(api, data):
     assert ids(api.get(f"{PATH}?" + "&".join(f"name=[not]{number}x" for number in range(200)))) == everyone
     numbers = ";".join(map(str, range(5000)))
     assert ids(api.get(PATH, {"id": f"[or]{numbers}"})) == [number for number in everyone if number < 5000]
-    assert ids(api.get(PATH, {"name": f"[nor]{numbers}"})) == [row["id"] for row in ROWS if row["name"] not in ("0", "100")]
+    assert ids(api.get(PATH, {"name": f"[nor]{numbers}"})) == [
+        row["id"] for row in ROWS if row["name"] not in ("0", "100")
+    ]
 
 
 def test_text_is_exact_and_case_sensitive(api):
@@ -361,7 +480,13 @@ def at(*parts):
         ("2026-05-07T13", at(2026, 5, 7, 13)),
         ("2026-05-07T13:30", at(2026, 5, 7, 13, 30)),
         ("2026-05-07T13:30:09", at(2026, 5, 7, 13, 30, 9)),
-        *((f"2026-05-07T13:30:00.{'602998'[:n]}", at(2026, 5, 7, 13, 30, 0, int("602998"[:n].ljust(6, "0")))) for n in range(1, 7)),
+        *(
+            (
+                f"2026-05-07T13:30:00.{'602998'[:n]}",
+                at(2026, 5, 7, 13, 30, 0, int("602998"[:n].ljust(6, "0"))),
+            )
+            for n in range(1, 7)
+        ),
         ("2026-05-07%2013:30:00.5", at(2026, 5, 7, 13, 30, 0, 500_000)),
         ("2026-05-07+13", at(2026, 5, 7, 13)),
         ("2026-05-07T13:30Z", at(2026, 5, 7, 13, 30)),
@@ -393,7 +518,9 @@ def check_moment(api, written, moment):
     step = timedelta(microseconds=1)
     before = [moment - step] if moment > MOMENTS[0] else []
     moments = [*before, moment] + ([moment + step] if moment < MOMENTS[-1] else [])
-    Connection.objects.bulk_create(Connection(name="x", type="REST", creation_date=each, last_check=each) for each in moments)
+    Connection.objects.bulk_create(
+        Connection(name="x", type="REST", creation_date=each, last_check=each) for each in moments
+    )
     for field in ("creationDate", "lastCheck"):
         assert [row[field] for row in api.get(f"{PATH}?{field}={written}").json()] == [
             moment.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0")
@@ -430,19 +557,70 @@ def test_words_for_dates(api, now, word, moment):
 
 
 BAD_DATES = [
-    *("0000-01-01", "0000-01", "2026-00", "2026-13", "2026-05-00", "2026-05-32", "2026-02-29", "2026-04-31", "2026-5-1", "26-05-01"),
-    *("2026-W18", "2026-W18-5", "2026W185", "2026-121", "20260501", "2026/05/01", "01.05.2026", "12026-05-01", "-2026-05-01"),
-    *("2026-05-01T", "2026-05-01T24", "2026-05-01T24:00", "2026-05-01T13:60", "2026-05-01T13:30:60", "2026-05-01T1330"),
-    *("2026-05-01T13:30:00.", "2026-05-01T13:30:00.x1234567", "2026-05-01T13:30:00,5", "2026-05-01X13:30", "2026-05-01  13:30"),
-    *("2026-05-01T13:30+24:00", "2026-05-01T13:30+02:60", "2026-05-01T13:30+2", "2026-05-01T13:30+02:00:00", "2026-05-01T13:30ZZ"),
-    *("2026-05-01T13:30 CET", "2026-05-01T13:30Z+02:00", "２０２６-05-01", "2026-05-٠١", "1777593600", "todaynow", "now-1d", "last day"),
+    *(
+        "0000-01-01",
+        "0000-01",
+        "2026-00",
+        "2026-13",
+        "2026-05-00",
+        "2026-05-32",
+        "2026-02-29",
+        "2026-04-31",
+        "2026-5-1",
+        "26-05-01",
+    ),
+    *(
+        "2026-W18",
+        "2026-W18-5",
+        "2026W185",
+        "2026-121",
+        "20260501",
+        "2026/05/01",
+        "01.05.2026",
+        "12026-05-01",
+        "-2026-05-01",
+    ),
+    *(
+        "2026-05-01T",
+        "2026-05-01T24",
+        "2026-05-01T24:00",
+        "2026-05-01T13:60",
+        "2026-05-01T13:30:60",
+        "2026-05-01T1330",
+    ),
+    *(
+        "2026-05-01T13:30:00.",
+        "2026-05-01T13:30:00.x1234567",
+        "2026-05-01T13:30:00,5",
+        "2026-05-01X13:30",
+        "2026-05-01  13:30",
+    ),
+    *(
+        "2026-05-01T13:30+24:00",
+        "2026-05-01T13:30+02:60",
+        "2026-05-01T13:30+2",
+        "2026-05-01T13:30+02:00:00",
+        "2026-05-01T13:30ZZ",
+    ),
+    *(
+        "2026-05-01T13:30 CET",
+        "2026-05-01T13:30Z+02:00",
+        "２０２６-05-01",
+        "2026-05-٠١",
+        "1777593600",
+        "todaynow",
+        "now-1d",
+        "last day",
+    ),
     *("0001-01-01T00:00+00:01", "9999-12-31T23:59:59.999999-00:01"),
 ]
 
 
 def test_no_other_dates(api):
     for text in BAD_DATES:
-        answers = [api.get(f"{PATH}?creationDate={sign}{quote(text)}") for sign in ("", "[gte]", "[or]2026-05-01;")]
+        answers = [
+            api.get(f"{PATH}?creationDate={sign}{quote(text)}") for sign in ("", "[gte]", "[or]2026-05-01;")
+        ]
         assert [answer.status_code for answer in answers] == [422] * 3, text
         assert "2026-05-01" in refused(answers[0])["creationDate"]
 
@@ -455,7 +633,14 @@ def test_an_empty_value_is_the_empty_text(api, data):
         assert filled
         assert (
             faults(
-                api, [(field, "", empty), (field, "[eq]", empty), (field, "[or]", empty), (field, "[not]", filled), (field, "[gt]", filled)]
+                api,
+                [
+                    (field, "", empty),
+                    (field, "[eq]", empty),
+                    (field, "[or]", empty),
+                    (field, "[not]", filled),
+                    (field, "[gt]", filled),
+                ],
             )
             == []
         )
@@ -464,7 +649,11 @@ def test_an_empty_value_is_the_empty_text(api, data):
 
 def test_integers_may_be_written_with_a_sign_but_not_beyond_64_bits(api):
     make("one")
-    for field, value, found in [("id", "%2B1", [1]), ("id", "[gte]-9223372036854775808", [1]), ("id", "[lte]9223372036854775807", [1])]:
+    for field, value, found in [
+        ("id", "%2B1", [1]),
+        ("id", "[gte]-9223372036854775808", [1]),
+        ("id", "[lte]9223372036854775807", [1]),
+    ]:
         assert ids(api.get(f"{PATH}?{field}={value}")) == found
     for sign in ("", "[not]", "[gt]", "[lt]", "[gte]", "[lte]", "[or]1;", "[nor]1;"):
         for value in (2**63, -(2**63) - 1):

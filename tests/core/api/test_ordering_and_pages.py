@@ -79,7 +79,11 @@ def test_the_data_has_ties_and_nulls():
     for field in set(FIELDS) - {"id"}:
         values = [row[field] for row in ROWS]
         assert 2 <= len(set(values)) <= len(values) // 3, field
-    assert {field for field in FIELDS if None in [row[field] for row in ROWS]} == {"appId", "latestConnection", "lastCheck"}
+    assert {field for field in FIELDS if None in [row[field] for row in ROWS]} == {
+        "appId",
+        "latestConnection",
+        "lastCheck",
+    }
 
 
 @pytest.mark.parametrize("descends", [False, True], ids=["up", "down"])
@@ -131,7 +135,18 @@ def test_forms_of_order(api, data, query, terms):
 @pytest.mark.parametrize(
     "value",
     [
-        *("nope", "latestLog", "latestlog:desc", "version", "app_id", "creation_date", "latestConnection__year", "pk", "?", "name'"),
+        *(
+            "nope",
+            "latestLog",
+            "latestlog:desc",
+            "version",
+            "app_id",
+            "creation_date",
+            "latestConnection__year",
+            "pk",
+            "?",
+            "name'",
+        ),
         *(
             "name:",
             "name:up",
@@ -155,9 +170,13 @@ def test_an_order_that_is_none_is_refused_with_what_is_accepted(api, value):
 
 def test_ten_fields_sort_and_eleven_do_not(api, data):
     fields = list(FIELDS)
-    assert ids(api.get(PATH, {"orderby": ",".join(fields[1:11])})) == ordered(*((field, False) for field in fields[1:11]))
+    assert ids(api.get(PATH, {"orderby": ",".join(fields[1:11])})) == ordered(
+        *((field, False) for field in fields[1:11])
+    )
     assert "10" in refused(api.get(PATH, {"orderby": ",".join(fields[:11])}))["orderby"]
-    assert "10" in refused(api.get(PATH, {"orderby": [",".join(fields[:6]), ",".join(fields[6:12])]}))["orderby"]
+    assert (
+        "10" in refused(api.get(PATH, {"orderby": [",".join(fields[:6]), ",".join(fields[6:12])]}))["orderby"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,8 +219,27 @@ def test_the_default_page_has_1000_rows(api):
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("limit", ["0", "-1", "20001", "x", "", "1.5", "1e3", "null", "１", "[gt]5", "99999999999999999999", "9" * 5000]),
-        ("page", ["-1", "x", "", "1.5", "null", "[eq]1", "9223372036854775807", "9223372036854775808", "9" * 5000]),
+        (
+            "limit",
+            [
+                "0",
+                "-1",
+                "20001",
+                "x",
+                "",
+                "1.5",
+                "1e3",
+                "null",
+                "１",
+                "[gt]5",
+                "99999999999999999999",
+                "9" * 5000,
+            ],
+        ),
+        (
+            "page",
+            ["-1", "x", "", "1.5", "null", "[eq]1", "9223372036854775807", "9223372036854775808", "9" * 5000],
+        ),
         ("countOnly", ["", "2", "maybe", "null", "[eq]true"]),
         ("LIMIT", ["0"]),
         ("pAge", ["-1"]),
@@ -226,7 +264,9 @@ def test_the_cap_is_a_setting(api, settings):
     assert "2" in refused(api.get(PATH, {"limit": 3}))["limit"]
 
 
-@pytest.mark.parametrize("query", ["limit=31", "limit=10&page=3", "limit=10&page=4", "id=7&limit=1", "countOnly=true&limit=1"])
+@pytest.mark.parametrize(
+    "query", ["limit=31", "limit=10&page=3", "limit=10&page=4", "id=7&limit=1", "countOnly=true&limit=1"]
+)
 def test_no_link_where_nothing_follows(api, data, query):
     response = api.get(f"{PATH}?{query}")
     assert response.status_code == 200
@@ -257,7 +297,9 @@ def test_the_link_carries_the_arguments_of_the_body(api, data):
     first = get_with_body(api, body, f"{PATH}?page=1")
     chosen = [row["id"] for row in ROWS[::-1] if row["tokenExists"] and row["name"] not in ("alpha", "bravo")]
     assert ids(first) == chosen[3:6]
-    assert [ids(first), *follow(api, next_of(first))] == [chosen[at : at + 3] for at in range(3, len(chosen), 3)]
+    assert [ids(first), *follow(api, next_of(first))] == [
+        chosen[at : at + 3] for at in range(3, len(chosen), 3)
+    ]
     assert parse_qs(urlsplit(next_of(first)).query) == {
         "limit": ["3"],
         "name": ["[not]alpha", "[not]bravo"],

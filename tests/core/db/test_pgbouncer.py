@@ -52,7 +52,12 @@ def pgbouncer() -> Iterator[str]:
         raise AssertionError(message) if os.environ.get("CI_SERVERS") else pytest.skip.Exception(message)
     server = conninfo_to_dict(os.environ["DATABASE_URL"])
     folder, own = Path(tempfile.mkdtemp(prefix="registry-pgbouncer-")), free_port()
-    where = {"host": server.get("host", "127.0.0.1"), "port": server.get("port", 5432), "own": own, "folder": folder}
+    where = {
+        "host": server.get("host", "127.0.0.1"),
+        "port": server.get("port", 5432),
+        "own": own,
+        "folder": folder,
+    }
     plain = PLAIN if version_of(program) >= (1, 21) else ""
     (folder / "pgbouncer.ini").write_text(CONFIGURATION.format(**where) + plain)
     (folder / "users").write_text(f'"{server["user"]}" ""\n')
@@ -84,7 +89,9 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]", folder) -> None:
             return
         except psycopg.OperationalError:
             time.sleep(0.1)
-    raise AssertionError((folder / "log").read_text() if (folder / "log").exists() else "PgBouncer does not start")
+    raise AssertionError(
+        (folder / "log").read_text() if (folder / "log").exists() else "PgBouncer does not start"
+    )
 
 
 @pytest.fixture
@@ -101,14 +108,21 @@ def pooled(pgbouncer, new_database, new_server) -> Iterator[Server]:
 
 
 def get(server: Server, path: str, token: str = "") -> tuple[int, bytes]:
-    request = urllib.request.Request(server.base + path, headers={"Authorization": f"Bearer {token or server.key}"})
+    request = urllib.request.Request(
+        server.base + path, headers={"Authorization": f"Bearer {token or server.key}"}
+    )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return answer.status, answer.read()
 
 
 def read_all(server: Server) -> None:
     """Read the API often enough that statements would be prepared, by many clients at once."""
-    paths = ["/api/connections", "/api/connections/1", "/api/connections?type=REST&orderby=-name", "/api/connections?countOnly=true"]
+    paths = [
+        "/api/connections",
+        "/api/connections/1",
+        "/api/connections?type=REST&orderby=-name",
+        "/api/connections?countOnly=true",
+    ]
     with ThreadPoolExecutor(8) as pool:
         assert {status for status, _ in pool.map(lambda path: get(server, path), paths * 40)} == {200}
 
@@ -130,7 +144,9 @@ def post(server: Server, opener: urllib.request.OpenerDirector, path: str, **fie
 def test_everything_works_behind_pgbouncer(pooled, tmp_path):
     read_all(pooled)
     body = json.dumps({"username": "admin", "password": pooled.admin_password}).encode()
-    login = urllib.request.Request(f"{pooled.base}/api/users/login", body, {"Content-Type": "application/json"})
+    login = urllib.request.Request(
+        f"{pooled.base}/api/users/login", body, {"Content-Type": "application/json"}
+    )
     assert json.load(urllib.request.urlopen(login, timeout=30))["login"] is True
     opener = log_in(pooled)
     page = post(
@@ -142,19 +158,26 @@ def test_everything_works_behind_pgbouncer(pooled, tmp_path):
     records = [{"id": number, "name": f"C{number}", "type": "REST"} for number in range(1000, 3500)]
     (tmp_path / "records.json").write_text(json.dumps(records))
     done = pooled.manage("import_connections", str(tmp_path / "records.json"))
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "2500 records: 2500 created, 0 overwritten, 0 skipped."), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[0]) == (
+        0,
+        "2500 records: 2500 created, 0 overwritten, 0 skipped.",
+    ), done.stderr
     done = pooled.manage("export_connections")
     assert len(json.loads(done.stdout)) == 2501, done.stderr
     done = pooled.manage("check_secrets")
     assert done.returncode == 0, done.stderr
-    token = pooled.manage("issue_token", "jobs", "--role", "reader").stdout.strip()  # the import revoked the examples' key
+    token = pooled.manage(
+        "issue_token", "jobs", "--role", "reader"
+    ).stdout.strip()  # the import revoked the examples' key
     assert get(pooled, "/api/connections?countOnly=true", token) == (200, b'{"count":2501}')
     assert '"level":"ERROR"' not in (tmp_path / "errors-0.log").read_text()
 
 
 def test_the_limits_of_the_role_hold(pooled):
     shown = pooled.manage("shell", "-v0", "-c", SHOW_LIMITS)
-    assert [line for line in shown.stdout.splitlines() if line.startswith("limit")] == ["limit 30s"] * 3, shown.stderr
+    assert [line for line in shown.stdout.splitlines() if line.startswith("limit")] == ["limit 30s"] * 3, (
+        shown.stderr
+    )
 
 
 SHOW_LIMITS = f"""

@@ -39,7 +39,9 @@ def test_a_replica_answers_readers_and_records_no_use(api):
 
 def test_what_hangs_on_many_objects_is_looked_for_in_parts_that_a_statement_can_carry():
     """The driver refuses more than 65,535 parameters; Django's own backend would put all ids into one list."""
-    parts = Collector("default", origin=None).get_del_batches(range(100_000), [ConnectionLog._meta.get_field("connection")])
+    parts = Collector("default", origin=None).get_del_batches(
+        range(100_000), [ConnectionLog._meta.get_field("connection")]
+    )
     for part in parts:
         assert not ConnectionLog.objects.filter(connection__in=part).exists()
     assert sum(len(part) for part in parts) == 100_000

@@ -37,7 +37,13 @@ def refusal(*args, **kwargs) -> int:
 
 @pytest.mark.parametrize(
     ("headers", "announced"),
-    [({}, False), (sized(0), False), (sized(1), True), (CHUNKED, True), ({**CHUNKED, "content-length": "0"}, True)],
+    [
+        ({}, False),
+        (sized(0), False),
+        (sized(1), True),
+        (CHUNKED, True),
+        ({**CHUNKED, "content-length": "0"}, True),
+    ],
 )
 def test_what_announces_a_body(headers, announced):
     assert has_body(headers) is announced
@@ -71,7 +77,10 @@ def test_too_many_chunks_are_refused():
     assert refusal([b"x"] * (MAX_PARTS + 1), CHUNKED) == 413
 
 
-@pytest.mark.parametrize(("headers", "part", "pause"), [(sized(10_000), b"x", PAUSE), (sized(10_000), b"x" * 5000, 0), (CHUNKED, b"x", 0)])
+@pytest.mark.parametrize(
+    ("headers", "part", "pause"),
+    [(sized(10_000), b"x", PAUSE), (sized(10_000), b"x" * 5000, 0), (CHUNKED, b"x", 0)],
+)
 def test_small_parts_are_waited_for_where_that_brings_them_together(headers, part, pause):
     assert Body(headers, Budget()).pause_after(part) == pause
 

@@ -14,7 +14,13 @@ pytestmark = pytest.mark.any_database
 
 def scope(*headers: tuple[str, str], **fields: str) -> Any:
     plain = {
-        **{"http_version": "1.1", "server": "127.0.0.1:8000", "client": "127.0.0.1:50000", "scheme": "http", "method": "GET"},
+        **{
+            "http_version": "1.1",
+            "server": "127.0.0.1:8000",
+            "client": "127.0.0.1:50000",
+            "scheme": "http",
+            "method": "GET",
+        },
         **{"path": "/", "query_string": "", "authority": None},
     }
     return SimpleNamespace(**{**plain, **fields}, headers=dict_of(headers))
@@ -32,7 +38,11 @@ def dict_of(headers: tuple[tuple[str, str], ...]) -> Any:
         ([("accept", "a"), ("accept", "b")], "HTTP_ACCEPT", "a,b"),
         ([("cookie", "a=1"), ("cookie", "b=2")], "HTTP_COOKIE", "a=1; b=2"),
         ([("x_forwarded_for", "203.0.113.7")], "HTTP_X_FORWARDED_FOR", None),
-        ([("x-forwarded-for", "192.0.2.1"), ("x_forwarded_for", "203.0.113.7")], "HTTP_X_FORWARDED_FOR", "192.0.2.1"),
+        (
+            [("x-forwarded-for", "192.0.2.1"), ("x_forwarded_for", "203.0.113.7")],
+            "HTTP_X_FORWARDED_FOR",
+            "192.0.2.1",
+        ),
         ([("content_length", "9")], "CONTENT_LENGTH", None),
         ([], "HTTP_HOST", ""),
     ],
@@ -42,9 +52,23 @@ def test_headers(headers, name, value):
 
 
 def test_the_parts_of_a_request():
-    fields = {"method": "get", "path": "/é", "query_string": "a=%20&ü", "client": "[2001:db8::1]:443", "server": "[::1]:8000"}
+    fields = {
+        "method": "get",
+        "path": "/é",
+        "query_string": "a=%20&ü",
+        "client": "[2001:db8::1]:443",
+        "server": "[::1]:8000",
+    }
     environ = make_environ(scope(**fields), b"{}")
-    shown = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT", "CONTENT_LENGTH")
+    shown = (
+        "REQUEST_METHOD",
+        "PATH_INFO",
+        "QUERY_STRING",
+        "REMOTE_ADDR",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "CONTENT_LENGTH",
+    )
     assert [environ[name] for name in shown] == ["get", "/Ã©", "a=%20&Ã¼", "2001:db8::1", "::1", "8000", "2"]
     assert environ["wsgi.input"].read() == b"{}"
 

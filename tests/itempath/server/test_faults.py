@@ -51,7 +51,9 @@ class PostgreSQL:
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder, self.programs, self.port = folder, programs, free_port()
-        self.run("initdb", "-U", "registry", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.run(
+            "initdb", "-U", "registry", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"
+        )
 
     @property
     def url(self) -> str:
@@ -114,7 +116,9 @@ def test_a_database_that_stops_under_load_and_comes_back(postgresql, new_server)
     assert {status for _, status, _, _ in answers} == {200, 503}
     assert all([record["id"] for record in body] == [1, 2] for _, status, body, _ in answers if status == 200)
     assert all(
-        body == {"msg": "The database cannot be reached; try again.", "errors": []} for _, status, body, _ in answers if status == 503
+        body == {"msg": "The database cannot be reached; try again.", "errors": []}
+        for _, status, body, _ in answers
+        if status == 503
     )
     assert max(took for _, _, _, took in answers) < 5
     assert answers[-1][1] == 200
@@ -161,7 +165,9 @@ def test_a_long_writer_on_sqlite(sqlite_server):
 def small_disk(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False, capture_output=True
+    ).returncode:
         message = "needs the right to mount a small file system"
         pytest.fail(message) if os.environ.get("CI_SERVERS") else pytest.skip(message)
     yield folder
@@ -175,7 +181,9 @@ def test_a_full_disk(small_disk, new_server):
         while True:
             file.write(b"x" * 4096)
     # A login writes its attempt; a write-ahead log that has room from before may take a few.
-    status, body, _ = until(lambda: next((answer for answer in (login(server) for _ in range(20)) if answer[0] != 200), None), 60)
+    status, body, _ = until(
+        lambda: next((answer for answer in (login(server) for _ in range(20)) if answer[0] != 200), None), 60
+    )
     assert (status, body["msg"]) == (503, "The database cannot be reached; try again.")
     assert ask(server)[0] == 200
     filler.unlink()

@@ -17,7 +17,10 @@ def call(server):
 
     def send(method="GET", path="/api/connections", body=None, **headers):
         connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=60)
-        sent = {"Authorization": f"Bearer {server.key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {
+            "Authorization": f"Bearer {server.key}",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
@@ -64,7 +67,14 @@ def test_odd_characters_are_ordinary(call, sent):
 
 
 @pytest.mark.parametrize(
-    ("query", "status"), [("name=%00", 422), ("name=%FF%FE", 400), ("%FF%FE=1", 400), ("name=%ED%A0%80", 400), ("%ED%B0%80=1", 400)]
+    ("query", "status"),
+    [
+        ("name=%00", 422),
+        ("name=%FF%FE", 400),
+        ("%FF%FE=1", 400),
+        ("name=%ED%A0%80", 400),
+        ("%ED%B0%80=1", 400),
+    ],
 )
 def test_what_is_no_text_is_refused(call, query, status):
     assert call(path=f"/api/connections?{query}")[0] == status
@@ -82,7 +92,12 @@ def test_lone_surrogates_in_a_body(call, body):
 
 @pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "x\\ud800y"])
 def test_login_takes_only_text(call, text):
-    status, _, body = call("POST", "/api/users/login", f'{{"username": "{text}", "password": "x"}}', Content_Type="application/json")
+    status, _, body = call(
+        "POST",
+        "/api/users/login",
+        f'{{"username": "{text}", "password": "x"}}',
+        Content_Type="application/json",
+    )
     assert status == 422
     assert [list(fault) for fault in body["errors"]] == [["username"]]
 
@@ -109,13 +124,23 @@ def test_a_list_with_one_bad_member(call, value):
 
 
 @pytest.mark.parametrize(
-    "text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2026-02-30", "2026-W01", "2026-13-01", "0000-01-01"]
+    "text",
+    [
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+        "2026-02-30",
+        "2026-W01",
+        "2026-13-01",
+        "0000-01-01",
+    ],
 )
 def test_dates_that_are_none(call, text):
     assert call(path=f"/api/connections?creationDate={quote('[gt]' + text)}")[0] == 422
 
 
-@pytest.mark.parametrize(("text", "found"), [("0001-01-01T05:00:00+05:00", EVERYTHING), ("9999-12-31T18:59:59-05:00", [])])
+@pytest.mark.parametrize(
+    ("text", "found"), [("0001-01-01T05:00:00+05:00", EVERYTHING), ("9999-12-31T18:59:59-05:00", [])]
+)
 def test_dates_at_the_edges(call, text, found):
     assert ids(call(path=f"/api/connections?creationDate={quote('[gt]' + text)}")) == found
 
@@ -142,7 +167,17 @@ def test_unknown_methods_and_paths(call):
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer", "Bearer ", "Bearer a b", "Basic YTpi", "Bearer \xff\xfe", "Bearer " + "x" * 8000, "Bearer a.b.c", ""]
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        "Bearer a b",
+        "Basic YTpi",
+        "Bearer \xff\xfe",
+        "Bearer " + "x" * 8000,
+        "Bearer a.b.c",
+        "",
+    ],
 )
 def test_odd_credentials(call, header):
     status, headers, _ = call(Authorization=header)
@@ -167,7 +202,9 @@ def test_odd_content_lengths(server, length):
 def test_chunked_bodies_are_bodies(server):
     connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)
     headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}
-    connection.request("GET", "/api/connections", iter([b'{"count', b'Only": true}']), headers, encode_chunked=True)
+    connection.request(
+        "GET", "/api/connections", iter([b'{"count', b'Only": true}']), headers, encode_chunked=True
+    )
     assert json.load(connection.getresponse()) == {"count": 7}
     connection.request("POST", "/api/users/login", iter([b'{"username": "x"}']), headers, encode_chunked=True)
     answer = connection.getresponse()

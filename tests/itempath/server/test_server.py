@@ -62,15 +62,25 @@ def test_the_printed_curl_line_works_as_printed(server, curl):
 
 def test_the_printed_key_only_reads_and_lasts_a_day(server, curl):
     shown = server.manage(
-        "shell", "-v0", "-c", "from accounts.models import *; k=ApiKey.objects.get(); print(k.user.role.name, k.expires_at-k.created_at)"
+        "shell",
+        "-v0",
+        "-c",
+        "from accounts.models import *; k=ApiKey.objects.get(); print(k.user.role.name, k.expires_at-k.created_at)",
     )
-    assert shown.stdout.strip().startswith("READER 1 day, 0:00:00") or shown.stdout.strip().startswith("READER 23:59:59")
+    assert shown.stdout.strip().startswith("READER 1 day, 0:00:00") or shown.stdout.strip().startswith(
+        "READER 23:59:59"
+    )
 
 
 @pytest.mark.parametrize("method", ["get", "Get", "GET"])
 @pytest.mark.parametrize("body", [b"", b"GET /api/connections", b"\xff\xfe\x00", b"[" * 50_000])
 def test_a_get_takes_any_method_case_and_any_body(method, body, server, wire):
-    wire.request(method, "/api/connections?limit=1", body, {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"})
+    wire.request(
+        method,
+        "/api/connections?limit=1",
+        body,
+        {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
+    )
     answer = wire.getresponse()
     assert (answer.status, json.load(answer)) == (200, SEED[:1])
 
@@ -104,13 +114,20 @@ def test_not_modified_has_no_body(server, wire):
 
 
 def test_answers_are_compressed_for_clients_that_take_it(server, wire):
-    wire.request("GET", "/api/connections", headers={"Authorization": f"Bearer {server.key}", "Accept-Encoding": "gzip"})
+    wire.request(
+        "GET",
+        "/api/connections",
+        headers={"Authorization": f"Bearer {server.key}", "Accept-Encoding": "gzip"},
+    )
     answer = wire.getresponse()
     assert answer.headers["Content-Encoding"] == "gzip"
     assert json.loads(gzip.decompress(answer.read()))[:2] == SEED
 
 
-@pytest.mark.parametrize(("sent", "kept"), [("abc-123", True), ("ERP.job:7", True), ("bad id", False), ("x" * 129, False), ("", False)])
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("abc-123", True), ("ERP.job:7", True), ("bad id", False), ("x" * 129, False), ("", False)],
+)
 def test_every_answer_has_a_request_id(sent, kept, wire):
     wire.request("GET", "/api/nothing", headers={"X-Request-ID": sent})
     answer = wire.getresponse()
@@ -124,7 +141,10 @@ def test_a_bad_host_is_refused_in_json(wire):
     wire.putheader("Host", "evil.example.com")
     wire.endheaders()
     answer = wire.getresponse()
-    assert (answer.status, json.load(answer)) == (400, {"msg": "The request is not well-formed.", "errors": []})
+    assert (answer.status, json.load(answer)) == (
+        400,
+        {"msg": "The request is not well-formed.", "errors": []},
+    )
 
 
 @pytest.fixture
@@ -132,7 +152,9 @@ def stalled():
     """Return a sender of requests that stop in the middle of their bodies; their connections stay open."""
     opened = []
 
-    def stall(server, request=b"POST /api/users/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"):
+    def stall(
+        server, request=b"POST /api/users/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+    ):
         opened.append(socket.create_connection(urlsplit(server.base).netloc.split(":"), timeout=20))
         opened[-1].sendall(request)
         return opened[-1]
@@ -169,7 +191,9 @@ def read_all(client):
     return b"".join(iter(lambda: client.recv(65_536), b""))
 
 
-@pytest.mark.parametrize("framing", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"])
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"]
+)
 def test_a_body_that_does_not_come_is_refused_and_its_connection_closed(framing, new_server, stalled):
     server = new_server(BODY_TIMEOUT="1")
     answer = read_all(stalled(server, LOGIN + framing))
@@ -193,12 +217,22 @@ def test_clients_that_stall_hold_nobody_up(kind, new_server, stalled):
 @pytest.mark.parametrize(
     ("request_line", "framing", "status"),
     [
-        (b"POST /api/users/login", JSON + b"Content-Length: 5000000\r\n\r\n" + b"x" * 1_100_000, b"HTTP/1.1 413"),
+        (
+            b"POST /api/users/login",
+            JSON + b"Content-Length: 5000000\r\n\r\n" + b"x" * 1_100_000,
+            b"HTTP/1.1 413",
+        ),
         (b"GET /api/users/login", b"Content-Length: 5000000\r\n\r\n" + b"x" * 1_100_000, b"HTTP/1.1 405"),
-        (b"POST /admin/login/", b"Transfer-Encoding: chunked\r\n\r\n10c8e0\r\n" + b"x" * 1_100_000, b"HTTP/1.1 411"),
+        (
+            b"POST /admin/login/",
+            b"Transfer-Encoding: chunked\r\n\r\n10c8e0\r\n" + b"x" * 1_100_000,
+            b"HTTP/1.1 411",
+        ),
     ],
 )
-def test_a_large_body_that_stalls_is_answered_for_what_it_is(request_line, framing, status, new_server, stalled):
+def test_a_large_body_that_stalls_is_answered_for_what_it_is(
+    request_line, framing, status, new_server, stalled
+):
     server = new_server(BODY_TIMEOUT="1")
     answer = read_all(stalled(server, request_line + b" HTTP/1.1\r\nHost: localhost\r\n" + framing))
     assert answer.startswith(status)
@@ -331,7 +365,9 @@ def test_make_run_in_a_fresh_checkout(tmp_path, curl):
     """The README's first command, with this environment's packages."""
     if not (ROOT / ".git").exists() or shutil.which("make") is None:
         pytest.skip("needs a git checkout and make")
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in files.splitlines():
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -339,7 +375,14 @@ def test_make_run_in_a_fresh_checkout(tmp_path, curl):
     (tmp_path / ".venv").symlink_to(sys.prefix)
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "PORT": str(port)}
-    process = subprocess.Popen(["make", "run"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        ["make", "run"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     server = RunningServer(process, f"http://127.0.0.1:{port}", {}, [])
     try:
         wait_for(server.base, process)
@@ -358,7 +401,9 @@ def test_an_unreachable_database_is_named_in_one_line(tmp_path):
         url = f"postgresql://nobody@127.0.0.1:{closed.getsockname()[1]}/nothing"
         command = [sys.executable, "manage.py", "serve"]
         environment = {**os.environ, "DATABASE_URL": url}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
     assert done.returncode == 1
     assert "The database cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
@@ -367,7 +412,13 @@ def test_an_unreachable_database_is_named_in_one_line(tmp_path):
 def test_a_port_that_is_taken_is_refused(new_server):
     first = new_server()
     second = subprocess.run(
-        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=first.environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env=first.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert second.returncode == 1
     assert f"port {first.environment['PORT']} cannot be used: Address already in use." in second.stderr
@@ -380,14 +431,18 @@ def test_the_printed_keys_end_with_the_examples(new_server, curl, tmp_path):
     file.write_text(json.dumps([{"id": 500, "name": "real", "type": "REST"}]))
     done = server.manage("import_connections", str(file))
     assert "The keys printed with the examples are revoked." in done.stdout
-    assert json.loads(curl(server.curl_line))["msg"] == "The bearer is no token and no API key that is in use."
+    assert (
+        json.loads(curl(server.curl_line))["msg"] == "The bearer is no token and no API key that is in use."
+    )
 
 
 def test_every_process_notices_a_change_at_once(new_server):
     server = new_server(WEB_CONCURRENCY="2")
 
     def ask(tag=""):
-        connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)  # a new one each time: either process
+        connection = http.client.HTTPConnection(
+            urlsplit(server.base).netloc, timeout=20
+        )  # a new one each time: either process
         headers = {"Authorization": f"Bearer {server.key}", "If-None-Match": tag}
         connection.request("GET", "/api/connections", headers=headers)
         answer = connection.getresponse()

@@ -41,7 +41,11 @@ def test_a_signal_may_come_at_any_moment():
 def test_a_group_that_is_signalled_ends(signals, new_database):
     environment = {**os.environ, "DATABASE_URL": new_database(), "PORT": str(free_port())}
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         wait_for(f"http://127.0.0.1:{environment['PORT']}", process)
