@@ -256,7 +256,7 @@ JSON = {
 }
 READERS: dict[str, Callable[[str], Any]] = {
     "arguments": body(body_arguments),
-    "links": body(LinkChange.read),
+    "links": body(LinkChange.parse),
     "import": import_of,
     "import of work items": body(read_file),
 }
@@ -275,7 +275,7 @@ HEADERS = {
     "many cookies": ("HTTP_COOKIE", repeated("a=;")),
     "type with parameters": ("CONTENT_TYPE", repeated(";", 'a/b;a="')),
     "type with escapes": ("CONTENT_TYPE", repeated("\\;", 'a/b;a="')),
-    "type with with_new_version parameters": (
+    "type with numbered parameters": (
         "CONTENT_TYPE",
         lambda size: "a/b;" + "".join(f"a*{n}*=x;" for n in range(size // 8)),
     ),
