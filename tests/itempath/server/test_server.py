@@ -285,7 +285,7 @@ def test_a_reader_does_not_wait_for_a_login(server, wire):
 def test_many_readers_that_do_not_read_take_no_memory(new_server, stalled):
     server = new_server()
     [worker] = children(server.process.pid)
-    get(server, "/static/itempath/admin.css")
+    get(server, "/static/core/admin.css")
     before = memory.resident(worker)
     for _ in range(100):
         stalled(server, BUNDLE)
@@ -304,7 +304,7 @@ def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(new_serv
 
 
 def test_a_part_of_a_file_and_its_tag(server, wire):
-    path = "/static/itempath/admin.css"
+    path = "/static/core/admin.css"
     wire.request("GET", path)
     whole = wire.getresponse()
     content = whole.read()
