@@ -1,8 +1,9 @@
-"""Requests a second of the links of a bug, as a ratio to those of one connection: `python bench/workitems.py`.
+"""Compare the list of a bug's links with one connection, in requests a second: `python bench/workitems.py`.
 
-Runs a server of one process on the database of DATABASE_URL, which must be empty, with the small set of
-`bench/work_item_dataset.py` (2 links) and then with the large one (25 links of 50,000); each round measures both calls, so that
-what else the machine does meets both. Needs wrk. Prints the median of the rounds.
+It runs a server of one process on the database of DATABASE_URL, which must be empty, with the small set of
+`bench/work_item_dataset.py` (2 links) and then with the large one (25 links of 50,000). Each round measures
+both calls, so that other work of the machine affects both. It needs wrk, and prints the medians of the
+rounds.
 """
 
 import json
@@ -21,13 +22,17 @@ from tempfile import NamedTemporaryFile
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.dataset import connection  # noqa: E402  # the project's root was not on the path before
+from bench.dataset import connection  # noqa: E402  # needs the path that is set above
 from bench.work_item_dataset import KEY, dataset  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS", "5"))
 CONNECTION, LINKS = "/api/connections/1", "/api/connections/bug/item/1"
-GRANT = "from accounts.models import User; from accounts.roles import Role; User.objects.get(username='bench').set_role(Role.READER)"
+GRANT = """
+from accounts.models import User
+from accounts.roles import Role
+User.objects.get(username="bench").set_role(Role.READER)
+"""
 
 
 def manage(environment: dict[str, str], *words: str) -> None:
@@ -120,13 +125,11 @@ def main() -> None:
         seconds = load(environment, "import_workitems", dataset(size))
         manage(environment, "shell", "-c", GRANT)
         found[size], ratios[size] = measure(environment)
-        print(
-            f"{size}: imported in {seconds:.1f} s; {found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}"
-        )
-    # The second allows for what else the machine did between the two.
-    print(
-        f"small / large: {found['small'] / found['large']:.2f}; by the ratios: {ratios['small'] / ratios['large']:.2f}"
-    )
+        rates = f"{found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}"
+        print(f"{size}: imported in {seconds:.1f} s; {rates}")
+    # The ratios hardly depend on what else the machine did during the two measurements.
+    by_rate, by_ratio = (each["small"] / each["large"] for each in (found, ratios))
+    print(f"small / large: {by_rate:.2f}; by the ratios: {by_ratio:.2f}")
 
 
 if __name__ == "__main__":
