@@ -9,8 +9,6 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
-    from django.db import DatabaseError
 
     from core.db.postgresql.limits import lift_for_commands
     from itempath.startup_log import log_as_json
@@ -23,6 +21,14 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     os.umask(0o077)  # only this user may read the database and exported files
+    execute()
+
+
+def execute() -> None:
+    """Run the command. Exits with one sentence if the database cannot be used."""
+    from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
+
     try:
         execute_from_command_line(sys.argv)
     except BrokenPipeError:

@@ -19,10 +19,10 @@ sys.path.insert(0, str(ROOT))
 from bench.dataset import connection  # noqa: E402  # needs the path that is set above
 
 
-def timed(*words: str) -> float:
+def timed(*arguments: str) -> float:
     """Run a command of manage.py; return the seconds that it took."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 

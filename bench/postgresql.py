@@ -51,8 +51,8 @@ class Cluster:
         if (self.folder / "data" / "postmaster.pid").exists():
             self.run("pg_ctl", "-w", "-m", "immediate", "stop")
 
-    def run(self, program: str, *words: str) -> None:
-        command = [str(self.programs / program), "-D", str(self.folder / "data"), *words]
+    def run(self, program: str, *arguments: str) -> None:
+        command = [str(self.programs / program), "-D", str(self.folder / "data"), *arguments]
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             command = ["runuser", "-u", "postgres", "--", *command]
         try:

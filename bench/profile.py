@@ -68,8 +68,8 @@ def caller_of(address: str, token: str, tag: str = "") -> Callable[[], Answer]:
     def call() -> Answer:
         started: list[Any] = []
 
-        def start(*words: Any) -> Callable[[bytes], object]:
-            started.append(words)
+        def start(*arguments: Any) -> Callable[[bytes], object]:
+            started.append(arguments)
             return len  # stands for WSGI's `write`, which is not called
 
         body = application({**environ, "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}, start)

@@ -81,7 +81,7 @@ class Server:
 
     def rate(self, path: str, seconds: int, clients: int = 4, tag: str = "") -> float:
         """Return the requests a second over `clients` connections, each of which calls again at once."""
-        lines = [word for name, value in self.headers(tag).items() for word in ("-H", f"{name}: {value}")]
+        lines = [option for name, value in self.headers(tag).items() for option in ("-H", f"{name}: {value}")]
         command = [
             "wrk",
             "-t1",
@@ -197,8 +197,8 @@ class Registry:
         self.manage("import_connections", str(file))
         self.token = self.manage("issue_token", "bench", "--role", "reader").strip()
 
-    def manage(self, *words: str) -> str:
-        command = [sys.executable, "manage.py", *words]
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -208,7 +208,7 @@ class Registry:
             check=False,
         )
         if done.returncode:
-            sys.exit(f"manage.py {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+            sys.exit(f"manage.py {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
 
     def serve(self, workers: int = 1) -> AbstractContextManager[Server]:

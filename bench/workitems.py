@@ -27,6 +27,13 @@ from bench.work_item_dataset import KEY, dataset  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS", "5"))
+SETTINGS = {
+    "API_RATE_PER_MINUTE": "0",
+    "API_RATE_PER_DAY": "0",
+    "LOG_LEVEL": "WARNING",
+    "DEMO": "0",
+    "WEB_CONCURRENCY": "1",
+}
 CONNECTION, LINKS = "/api/connections/1", "/api/connections/bug/item/1"
 GRANT = """
 from accounts.models import User
@@ -35,9 +42,9 @@ User.objects.get(username="bench").set_role(Role.READER)
 """
 
 
-def manage(environment: dict[str, str], *words: str) -> None:
+def manage(environment: dict[str, str], *arguments: str) -> None:
     subprocess.run(
-        [sys.executable, "manage.py", *words],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=environment,
         check=True,
@@ -108,28 +115,26 @@ def free_port() -> str:
 
 
 def main() -> None:
-    quiet = {
-        "API_RATE_PER_MINUTE": "0",
-        "API_RATE_PER_DAY": "0",
-        "LOG_LEVEL": "WARNING",
-        "DEMO": "0",
-        "WEB_CONCURRENCY": "1",
-    }
-    environment = {**os.environ, **quiet, "PORT": free_port()}
+    environment = {**os.environ, **SETTINGS, "PORT": free_port()}
     manage(environment, "migrate")
-    load(
-        environment, "import_connections", [connection(number, random.Random(1)) for number in range(1, 101)]
-    )
+    connections = [connection(number, random.Random(1)) for number in range(1, 101)]
+    load(environment, "import_connections", connections)
     found, ratios = {}, {}
     for size in ("small", "large"):
-        seconds = load(environment, "import_workitems", dataset(size))
-        manage(environment, "shell", "-c", GRANT)
-        found[size], ratios[size] = measure(environment)
-        rates = f"{found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}"
-        print(f"{size}: imported in {seconds:.1f} s; {rates}")
+        found[size], ratios[size] = measure_set(environment, size)
     # The ratios hardly depend on what else the machine did during the two measurements.
     by_rate, by_ratio = (each["small"] / each["large"] for each in (found, ratios))
     print(f"small / large: {by_rate:.2f}; by the ratios: {by_ratio:.2f}")
+
+
+def measure_set(environment: dict[str, str], size: str) -> tuple[float, float]:
+    """Import one of the two sets, measure it, and print and return the results of `measure()`."""
+    seconds = load(environment, "import_workitems", dataset(size))
+    manage(environment, "shell", "-c", GRANT)
+    found, ratio = measure(environment)
+    rates = f"{found:,.0f} requests a second, {ratio:.2f} of GET {CONNECTION}"
+    print(f"{size}: imported in {seconds:.1f} s; {rates}")
+    return found, ratio
 
 
 if __name__ == "__main__":

@@ -113,32 +113,36 @@ TIME_LIMITS = {
 def database(url: str) -> dict[str, Any]:
     """Return Django's database settings for `url`."""
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
-    options = config.setdefault("OPTIONS", {})
-    if config["ENGINE"].endswith("sqlite3"):
-        config["ENGINE"] = "core.db.sqlite3"
-        # With WAL, readers do not wait for the writer. IMMEDIATE takes the write lock at BEGIN, which waits
-        # for up to `timeout` seconds; otherwise a transaction that reads before it writes would fail at once
-        # if another writes.
-        options |= {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
-    else:
-        config["ENGINE"] = "core.db.postgresql"
-        # Behind PgBouncer, every transaction may get another session of the server. Prepared statements,
-        # cursors and options of the session, such as its timeouts, would be missing there or reach other
-        # clients.
-        config["DISABLE_SERVER_SIDE_CURSORS"] = pooled = bool(options.pop("pgbouncer", False))
-        options |= {"server_side_binding": True, "prepare_threshold": None if pooled else 5}
-        if not pooled:
-            options |= {f"{name}_timeout": 1000 * seconds for name, seconds in TIME_LIMITS.items()} | options
-        options.setdefault("connect_timeout", 3)  # seconds
-        options.setdefault("application_name", "connections-registry")
-        # In milliseconds, then seconds: a server that vanished without a word is noticed within 5 seconds.
-        options |= {
-            "tcp_user_timeout": 3000,
-            "keepalives_idle": 2,
-            "keepalives_interval": 1,
-            "keepalives_count": 2,
-        }
-    return config
+    config.setdefault("OPTIONS", {})
+    return sqlite(config) if config["ENGINE"].endswith("sqlite3") else postgresql(config)
+
+
+def sqlite(config: dict[str, Any]) -> dict[str, Any]:
+    # With WAL, readers do not wait for the writer. IMMEDIATE takes the write lock at BEGIN, which waits for
+    # up to `timeout` seconds; otherwise a transaction that reads before it writes would fail at once if
+    # another writes.
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
+    return config | {"ENGINE": "core.db.sqlite3", "OPTIONS": config["OPTIONS"] | options}
+
+
+def postgresql(config: dict[str, Any]) -> dict[str, Any]:
+    options = config["OPTIONS"]
+    # Behind PgBouncer, every transaction may get another session of the server. Prepared statements, cursors
+    # and options of the session, such as its timeouts, would be missing there or reach other clients.
+    pooled = bool(options.pop("pgbouncer", False))
+    options |= {"server_side_binding": True, "prepare_threshold": None if pooled else 5}
+    if not pooled:
+        options |= {f"{name}_timeout": 1000 * seconds for name, seconds in TIME_LIMITS.items()} | options
+    options.setdefault("connect_timeout", 3)  # seconds
+    options.setdefault("application_name", "connections-registry")
+    # In milliseconds, then seconds: a server that vanished without a word is noticed within 5 seconds.
+    options |= {
+        "tcp_user_timeout": 3000,
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+    }
+    return config | {"ENGINE": "core.db.postgresql", "DISABLE_SERVER_SIDE_CURSORS": pooled}
 
 
 DATABASES = {"default": database(ENVIRONMENT.database_url.get_secret_value())}
