@@ -8,6 +8,7 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
+        from core import checks  # noqa: F401  # registers the system checks
         from core.api import schema  # noqa: F401  # registers the extensions of the OpenAPI description
         from core.db.lookups import add_sqlite_functions
 

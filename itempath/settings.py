@@ -159,7 +159,6 @@ REST_FRAMEWORK = {
         "core.api.filters.OperatorFilterBackend",
         "core.api.ordering.OrderingBackend",
     ],
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.http.JSONNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["core.api.http.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.http.BoundedJSONParser"],

@@ -63,17 +63,17 @@ class NumberOf(Func):
 
 
 class InstantField(serializers.DateTimeField):
-    written = InstantText
+    sql_function = InstantText
 
 
 class MidnightField(serializers.DateTimeField):
-    written = MidnightText
+    sql_function = MidnightText
 
 
 class FlagField(serializers.IntegerField):
     """0 or 1."""
 
-    written = NumberOf
+    sql_function = NumberOf
 
 
 def user_id(source: str) -> "serializers.IntegerField":

@@ -69,7 +69,7 @@ class Arguments:
     @classmethod
     def of(cls, request: Request) -> "Arguments":
         """Read the arguments of `request`. Raises `ParseError` (400) if the query string is not well-formed."""
-        query_string, content, preference = sent(request._request)
+        query_string, content, preference = raw_arguments(request._request)
         query = query_arguments(query_string)
         named = {pair.name for pair in query}
         read = body_arguments(content)
@@ -125,6 +125,20 @@ class Arguments:
         kept = [(pair.spelling, pair.text) for pair in self.pairs if pair.name not in changes]
         return urlencode(kept + list(changes.items()))
 
+    def query_after(self, operator: str) -> str:
+        """Return the arguments as a query string that ends where the id follows which the next page begins after.
+
+        `operator` is `[lt]` or `[gt]`. What led to this page is left out: `page`, `offset`, and the same operator.
+        """
+        kept = [(pair.spelling, pair.text) for pair in self.pairs if not self.leads_to_page(pair, operator)]
+        return urlencode([*kept, ("id", operator)])
+
+    @staticmethod
+    def leads_to_page(pair: Argument, operator: str) -> bool:
+        if pair.name in ("page", "offset"):
+            return True
+        return pair.name == "id" and pair.value.lower().startswith(operator)
+
 
 CONTROLS = frozenset({"page", "limit", "offset", "orderby", "countonly"})
 
@@ -140,11 +154,22 @@ def query_arguments(query_string: str) -> list[Argument]:
     return [argument(name, text) for name, text in pairs]
 
 
-def sent(request: HttpRequest) -> tuple[str, bytes, str]:
-    """Return all that the arguments of a call are read from: the query string, a body that is not too large, a preference."""
+def raw_arguments(request: HttpRequest) -> tuple[str, bytes, str]:
+    """Return all that the arguments of a call are read from: query string, body and `Prefer` header.
+
+    The body holds arguments only of a GET or HEAD; that of a write is what the client writes.
+    """
+    return request.META.get("QUERY_STRING", ""), raw_body(request), request.META.get("HTTP_PREFER", "")
+
+
+def raw_body(request: HttpRequest) -> bytes:
+    """Return the body of a GET or HEAD; `TOO_LARGE` for one that is not read."""
+    if request.method not in ("GET", "HEAD"):
+        return b""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
-    body = b"" if length <= 0 else request.body if length <= MAX_BODY else TOO_LARGE
-    return request.META.get("QUERY_STRING", ""), body, request.META.get("HTTP_PREFER", "")
+    if length <= 0:
+        return b""
+    return request.body if length <= MAX_BODY else TOO_LARGE
 
 
 def body_arguments(content: bytes) -> list[Argument] | None:

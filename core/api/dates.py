@@ -39,7 +39,7 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
 
 
 def is_relative_date(text: str) -> bool:
-    """Say whether `text` may name a moment that is another one later: it matches_etag one of the words."""
+    """Return whether `text` contains a relative date such as `today`, whose meaning changes with time."""
     return any(word in text.lower() for word in (*AGO, *DAYS))
 
 

@@ -195,27 +195,39 @@ KINDS: tuple[tuple[type, type[OperatorFilter]], ...] = (
     (serializers.IntegerField, IntegerFilter),
     (serializers.FloatField, NumberFilter),
     (serializers.CharField, TextFilter),
+    (serializers.ChoiceField, TextFilter),
 )
 
 
-def filter_for(column: Column) -> OperatorFilter:
-    kind = next(kind for field, kind in KINDS if isinstance(column.field, field))
-    return kind(column.path)
+def filter_for(column: Column, serializer_class: type[RowSerializer]) -> OperatorFilter:
+    """Return the filter for the kind of a column's field. Raises `TypeError` if there is none."""
+    for field_class, filter_class in KINDS:
+        if isinstance(column.field, field_class):
+            return filter_class(column.path)
+    raise TypeError(
+        f"{serializer_class.__name__}.{column.name}: no filter reads a {type(column.field).__name__}. "
+        "Add one to core.api.filters.KINDS, or set filterable = False on the class of the field."
+    )
 
 
 class OperatorFilterSet(django_filters.FilterSet):
-    """A FilterSet with a filter for every scalar field of `serializer_class`."""
+    """A FilterSet with a filter for every field of `serializer_class` that is filterable and not nested."""
 
     serializer_class: ClassVar[type[RowSerializer] | None] = None
 
     @classmethod
     def get_filters(cls) -> dict[str, django_filters.Filter]:
-        derived = (
-            {column.name: filter_for(column) for column in cls.serializer_class.scalars()}
-            if cls.serializer_class
-            else {}
-        )
-        return derived | dict(cls.declared_filters)
+        return cls.derived_filters() | dict(cls.declared_filters)
+
+    @classmethod
+    def derived_filters(cls) -> dict[str, django_filters.Filter]:
+        """Return the filters that follow from the serializer's fields, unless the class declares its own."""
+        serializer_class = cls.serializer_class
+        if serializer_class is None:
+            return {}
+        columns = [each for each in serializer_class.scalars() if each.is_filterable]
+        missing = [each for each in columns if each.name not in cls.declared_filters]
+        return {column.name: filter_for(column, serializer_class) for column in missing}
 
 
 class OperatorFilterBackend(DjangoFilterBackend):

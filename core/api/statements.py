@@ -22,7 +22,8 @@ class Statement(NamedTuple):
 
     sql: str
     params: Sequence[Any]
-    # Of the columns that the database has no type for, as SQLite has none for truth: place, expression, what to call.
+    # For each column whose type the database lacks, as SQLite lacks booleans: its index in the row, its
+    # expression, and Django's converters.
     converters: tuple[tuple[int, Any, list[Callable[..., Any]]], ...]
 
     @classmethod
@@ -36,7 +37,7 @@ class Statement(NamedTuple):
         return cls(
             sql,
             params,
-            tuple((place, expression, calls) for place, (calls, expression) in converters.items()),
+            tuple((index, expression, calls) for index, (calls, expression) in converters.items()),
         )
 
     def batches(self) -> Iterator[list[Row]]:
@@ -51,28 +52,30 @@ class Statement(NamedTuple):
                 rows = cursor.fetchmany(BATCH) if len(rows) == BATCH else []
 
     def joined(self) -> "Statement":
-        """Return a statement of one row: the `key`s of this one's rows, and their `state`s, with commas between."""
+        """Return a statement for one row: the columns `row_id` and `row_version` of these rows, joined by commas."""
         join = JOIN[connection.vendor]
-        columns = f"{join}(CAST(key AS text), ','), {join}(CAST(state AS text), ',')"
+        columns = f"{join}(CAST(row_id AS text), ','), {join}(CAST(row_version AS text), ',')"
         return self._replace(sql=self.sql and f"SELECT {columns} FROM ({self.sql}) AS page")  # noqa: S608  # compiled
 
     def convert(self, row: Row) -> Row:
         values = list(row)
-        for place, expression, calls in self.converters:
+        for index, expression, calls in self.converters:
             for call in calls:
-                values[place] = call(values[place], expression, connection)
+                values[index] = call(values[index], expression, connection)
         return tuple(values)
 
 
 def row_statement(select: Select, queryset: QuerySet[Any], pk: int) -> Statement:
-    """Return the statement for the row with a primary key."""
-    if is_narrowed(queryset):
+    """Return the statement for the row with a primary key; for a queryset of all rows, it is compiled once."""
+    if not has_all_rows(queryset):
         return Statement.of(select(queryset.filter(pk=pk)))
     return row_of_all(select, queryset.model)._replace(params=(pk,))  # type: ignore[arg-type]  # a class can be hashed
 
 
-def is_narrowed(queryset: QuerySet[Any]) -> bool:
-    return bool(queryset.query.where or queryset.query.annotations)
+def has_all_rows(queryset: QuerySet[Any]) -> bool:
+    """Return whether `queryset` is nothing but the rows of its model's table, sorted or not."""
+    query = queryset.query
+    return not (query.where or query.annotations or query.extra or query.combinator or query.distinct)
 
 
 @cache

@@ -67,7 +67,7 @@ class InArraySubquery(In):
     For a plain IN of a subquery it often reads the outer table from end to end.
     """
 
-    lookup_name = "among"
+    lookup_name = "in_array"
 
     def get_rhs_op(self, connection: BaseDatabaseWrapper, rhs: str) -> str:
         return (

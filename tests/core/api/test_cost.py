@@ -175,7 +175,7 @@ def test_arguments_of_any_source_make_pages_of_their_own(api, many):
 def test_long_arguments_are_not_kept(api, many):
     cache.clear()
     api.get(PATH, {"name": f"[or]{'x;' * 1000}"})
-    assert not cache
+    assert len(cache) == 0
     api.get(PATH, {"name": f"[or]{'x;' * 10}"})
     assert len(cache) == 1
 
