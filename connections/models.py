@@ -15,12 +15,14 @@ from connections.choices import Authentication, ConnectionType
 from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
 from connections.headers import header_of, parse_headers, refuse_headers
 from connections.names import name_key
+from connections.recording import record_results
 from connections.secrets.encryption import DecryptionError, keyring
 from connections.secrets.holder import SECRETS, SecretHolder, secret_is_consistent
 from connections.secrets.key_check import KeyProof as KeyProof
 from connections.versions import next_version
 from core.db.bulk import insert, insert_instances, upsert
 from core.examples import Example, ExampleQuerySet, with_field
+from logs.models import ConnectionLog
 
 
 class App(Example):
@@ -115,6 +117,16 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def on_old_keys(self, secret: str) -> Self:
         """Return the connections whose `secret` is sealed with another key than the first."""
         return self.with_secret(secret).exclude(**{f"{secret}_sealed__startswith": keyring().prefix})
+
+    def record(self, results: Iterable[ConnectionLog]) -> list[ConnectionLog]:
+        """Write the results of checks, which are new log entries, in one transaction of at most six statements.
+
+        `creation_date` of an entry is the moment of its check. The newest result of a connection sets its
+        `status`, `last_check` and `latest_log`, and on success its `latest_connection`; one that is older
+        than what is recorded already is only logged. Return the entries that were written, with their ids:
+        those of connections that are gone are left out.
+        """
+        return record_results(self.model._default_manager.using(self.db).all(), list(results))
 
     def recount_integrations(self, **along: Any) -> None:
         """Set `integration_count` from the integrations, and the fields in `along`.

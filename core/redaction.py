@@ -194,7 +194,7 @@ def mask(text: str) -> str:
 class RedactingFormatter(OrjsonFormatter):
     """Writes a record as one line of JSON, without the secrets that are remembered."""
 
-    def formatTime(self, record: LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the name that `logging` calls
+    def formatTime(self, record: LogRecord, datefmt: str | None = None) -> str:  # the name that `logging` calls
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
@@ -284,7 +284,7 @@ class Reporter(ExceptionReporter):
         }
 
     def get_traceback_html(self) -> SafeString:
-        return mark_safe(redact(super().get_traceback_html()))  # noqa: S308  # Django's own page, with texts taken out
+        return mark_safe(redact(super().get_traceback_html()))  # Django's own page, with texts taken out
 
     def get_traceback_text(self) -> SafeString:
-        return mark_safe(redact(super().get_traceback_text()))  # noqa: S308
+        return mark_safe(redact(super().get_traceback_text()))

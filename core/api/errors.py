@@ -16,9 +16,16 @@ class Unprocessable(APIException):
     status_code = 422
     default_code = "unprocessable"
 
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__(summarize(faults))
+    def __init__(self, faults: list[Fault], message: str = "") -> None:
+        super().__init__(message or summarize(faults))
         self.faults = faults
+
+
+class Conflict(APIException):
+    """409: the write is well-formed, and what others stored stands against it."""
+
+    status_code = 409
+    default_code = "conflict"
 
 
 def summarize(faults: list[Fault]) -> str:

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from core.api.errors import Fault, PayloadTooLarge, Unavailable, Unprocessable, shape
+from core.api.model_errors import api_error_of, api_names
 from core.db.outages import give_up_connection, is_outage
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         logger.error("The database cannot serve: %s", exc)
         give_up_connection()
         exc = Unavailable()
+    exc = api_error_of(exc, names_of_fields(context.get("view"))) or exc
     if isinstance(exc, RequestDataTooBig):
         exc = PayloadTooLarge()
     response = drf_exception_handler(exc, context)
@@ -39,6 +41,12 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         response.status_code = Unprocessable.status_code
     response.data = shape(*describe(exc, response.data))
     return response
+
+
+def names_of_fields(view: Any) -> dict[str, str]:
+    """Return the API's names of the fields of a view's model, where the view has a serializer."""
+    serializer_class = getattr(view, "serializer_class", None)
+    return api_names(serializer_class) if serializer_class else {}
 
 
 def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:

@@ -78,12 +78,12 @@ class RowSerializer(serializers.Serializer[Any]):
 
     # The column that changes with every change of the record.
     version_path = "pk"
+    Meta: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        meta = getattr(cls, "Meta", None)
-        if meta is not None and hasattr(meta, "model"):
-            take_rules_from_model(cls, meta.model, meta.writable)
+        if hasattr(cls, "Meta"):
+            take_rules_from_model(cls, cls.Meta.model, cls.Meta.writable)
 
     @classmethod
     @cache
@@ -149,6 +149,25 @@ class RowSerializer(serializers.Serializer[Any]):
             found.append(record)
         return found
 
+    def create(self, validated_data: dict[str, Any]) -> Any:
+        """Store a new instance of the model. Raises Django's `ValidationError`."""
+        return self.store(self.Meta.model(), validated_data)
+
+    def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
+        """Change an instance of the model. Raises Django's `ValidationError`."""
+        return self.store(instance, validated_data)
+
+    def store(self, instance: Any, values: dict[str, Any]) -> Any:
+        self.assign(instance, values)
+        instance.full_clean()
+        instance.save()
+        return instance
+
+    def assign(self, instance: Any, values: dict[str, Any]) -> None:
+        """Set the fields of an instance. A serializer with secrets hands them to the model's own verbs here."""
+        for name, value in values.items():
+            setattr(instance, name, value)
+
     def to_representation(self, instance: Any) -> RowDict:
         """Return the record of a row, or of a saved instance, whose row is read anew."""
         return self.records([self.row_of(instance) if isinstance(instance, Model) else instance])[0]
@@ -175,7 +194,7 @@ def take_rules_from_model(
     for name, field in declared.items():
         if name in writable or field._kwargs.get("write_only"):
             declared[name] = writable_field(field, model_fields.get(field._kwargs.get("source") or name))
-        elif not isinstance(field, RowSerializer):
+        else:
             declared[name] = made_anew(field, {"read_only": True})
 
 

@@ -55,7 +55,7 @@ class Statement(NamedTuple):
         """Return a statement for one row: the columns `row_id` and `row_version` of these rows, joined by commas."""
         join = JOIN[connection.vendor]
         columns = f"{join}(CAST(row_id AS text), ','), {join}(CAST(row_version AS text), ',')"
-        return self._replace(sql=self.sql and f"SELECT {columns} FROM ({self.sql}) AS page")  # noqa: S608  # compiled
+        return self._replace(sql=self.sql and f"SELECT {columns} FROM ({self.sql}) AS page")  # compiled
 
     def convert(self, row: Row) -> Row:
         values = list(row)

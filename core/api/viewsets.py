@@ -1,9 +1,12 @@
 """The viewsets that resources declare themselves with."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import orjson
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
@@ -39,6 +42,9 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
     # Whether a list without `orderby` begins with the newest row, and `Link` names the next page by id: each
     # page of ten million rows then costs the same.
     newest_first: ClassVar[bool] = False
+    # The lowest role for a method, where it is not Reader for safe methods and Manager for all others.
+    # An `@action` may have its own.
+    required_roles: Mapping[str, int] = MappingProxyType({})
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -167,6 +173,50 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
     def not_modified(self, tag: str) -> HttpResponse | None:
         """Return 304 if the client has the answer with this tag already."""
         return HttpResponseNotModified(headers={"ETag": tag}) if matches_etag(self.request, tag) else None
+
+
+class WritableResourceViewSet(ResourceViewSet):
+    """A resource that can also be created, changed and deleted. The answer is what a GET would say next.
+
+    Its serializer says in `Meta` which fields can be written. A subclass overrides `perform_create()`,
+    `perform_update()` and `perform_destroy()`, which run in one transaction with what they write.
+    """
+
+    @transaction.atomic
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """201 with the new record. Raises `ValidationError` (422), and `Conflict` (409) at the edge."""
+        self.take_no_arguments()
+        serializer: Any = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        self.perform_create(serializer)
+        answer = self.answer_instance(serializer.instance, 201)
+        answer["Location"] = f"{request.path.rstrip('/')}/{serializer.instance.pk}"
+        return answer
+
+    @transaction.atomic
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """200 with the changed record; fields that are not sent stay. Errors as `create`."""
+        self.take_no_arguments()
+        serializer: Any = self.get_serializer(self.get_object(), data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        self.perform_update(serializer)
+        return self.answer_instance(serializer.instance)
+
+    @transaction.atomic
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """204. Raises `Conflict` (409) at the edge, which names the records that still use this one."""
+        self.take_no_arguments()
+        self.perform_destroy(self.get_object())
+        return HttpResponse(status=204)
+
+    def perform_create(self, serializer: Any) -> None:
+        serializer.save()
+
+    def perform_update(self, serializer: Any) -> None:
+        serializer.save()
+
+    def perform_destroy(self, instance: Any) -> None:
+        instance.delete()
 
 
 def read_id(text: str) -> int:

@@ -29,7 +29,9 @@ def insert(model: type[Model], names: Sequence[str], rows: Iterable[Sequence[Any
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
             places = ", ".join(["%s"] * len(fields))
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(values))  # noqa: S608  # names of the models
+            cursor.executemany(
+                f"INSERT INTO {table} ({columns}) VALUES ({places})", list(values)
+            )  # names of the models
             return
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             for row in values:

@@ -1,9 +1,13 @@
 """Database expressions that mean the same on SQLite and PostgreSQL."""
 
+import json
+from collections.abc import Collection
 from typing import Any
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Field, Func, IntegerField, TextField
+from django.db.models.expressions import RawSQL
 from django.db.models.lookups import IContains, In
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -73,6 +77,13 @@ class InArraySubquery(In):
         return (
             f"= ANY(ARRAY{rhs})" if connection.vendor == "postgresql" else super().get_rhs_op(connection, rhs)
         )
+
+
+def id_list(ids: Collection[int], using: str) -> RawSQL:
+    """Return any number of ids as a subquery for `pk__in`, in one parameter: drivers bound their number."""
+    if connections[using].vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", [list(ids)])
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(ids))])  # no part is a text of others
 
 
 class IsoText(Func):
