@@ -11,6 +11,7 @@ from django.db import IntegrityError
 from django.db.models import BaseConstraint, ProtectedError, RestrictedError
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.serializers import as_serializer_error
+from rest_framework.settings import api_settings
 
 from core.api.errors import MAX_FAULTS_SHOWN, Conflict, Unprocessable
 from core.db.outages import sqlstate
@@ -51,6 +52,8 @@ def api_error_of(exc: Exception, names: Mapping[str, str]) -> APIException | Non
 
 
 def by_api_names(errors: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return `errors` by the API's names; what belongs to no field has one name for models, another for DRF."""
+    names = {**names, NON_FIELD_ERRORS: api_settings.NON_FIELD_ERRORS_KEY}
     return {names.get(name, name): texts for name, texts in errors.items()}
 
 
@@ -113,4 +116,4 @@ def api_names(serializer_class: Any) -> dict[str, str]:
     for name, field in serializer_class().fields.items():
         source = str(field.source)
         names |= {source: name, source.removesuffix("_id"): name}
-    return {source: name for source, name in names.items() if source != NON_FIELD_ERRORS}
+    return names
