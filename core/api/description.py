@@ -10,10 +10,12 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.encoding import force_bytes
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from core.api.http import etag, matches_etag
+from core.api.http import JSONRenderer, etag, matches_etag
 
 RENDERERS = {"yaml": OpenApiYamlRenderer, "json": OpenApiJsonRenderer2}
 lock = Lock()
@@ -69,3 +71,11 @@ class DescriptionView(APIView):
             "json" if "json" in request.headers.get("Accept", "") else ""
         )
         return asked if asked in RENDERERS else "yaml"
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """The page that shows the description. What is no page, such as a refused method, is answered in JSON."""
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        renderers: list[BaseRenderer] = super().get_renderers()
+        return renderers if self.request.method in ("GET", "HEAD") else [JSONRenderer()]
