@@ -61,8 +61,8 @@ def record_results(queryset: QuerySet[Any], results: list[ConnectionLog]) -> lis
 def lock_rows(queryset: QuerySet[Any], ids: set[int]) -> dict[int, LockedRow]:
     """Lock the rows of the connections that are still there, in the order of their ids.
 
-    They stay locked until the transaction ends: two writers cannot both take theirs for the newest result. All
-    writers lock in one order, so none waits for another that waits for it.
+    Without the lock, two writers could both believe that theirs is the newest result. The order keeps two
+    batches from waiting for each other.
     """
     rows = queryset.filter(pk__in=id_list(ids, queryset.db)).order_by("pk").select_for_update(no_key=True)
     return {pk: LockedRow(*row) for pk, *row in rows.values_list("pk", "app_id", "last_check")}

@@ -1,4 +1,4 @@
-"""The OpenAPI description, made once in each process."""
+"""The OpenAPI description. Each process makes it once."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ lock = Lock()
 
 
 class Description(NamedTuple):
-    """The description in one format."""
+    """The description in one format, ready to be sent."""
 
     content: bytes
     compressed: bytes
@@ -31,7 +31,7 @@ class Description(NamedTuple):
 
 
 def describe(format: str) -> Description:
-    """Return the description in `format`, one of `RENDERERS`; who asks while it is made waits for it."""
+    """Return the description in `format`, one of `RENDERERS`. A second caller waits while it is made."""
     with lock:
         return make_description(format)
 
@@ -50,7 +50,7 @@ def make_schema() -> Any:
 
 
 class DescriptionView(APIView):
-    """The description in YAML, or in JSON at `schema.json`, for `?format=json` and for clients that accept JSON by name."""
+    """The description in YAML; in JSON at `schema.json`, for `?format=json`, and if `Accept` names JSON."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -74,7 +74,7 @@ class DescriptionView(APIView):
 
 
 class DocsView(SpectacularSwaggerSplitView):
-    """The page that shows the description. What is no page, such as a refused method, is answered in JSON."""
+    """The page that shows the description. Other methods than GET and HEAD are answered in JSON."""
 
     def get_renderers(self) -> list[BaseRenderer]:
         renderers: list[BaseRenderer] = super().get_renderers()

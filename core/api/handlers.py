@@ -18,7 +18,7 @@ from core.db.outages import give_up_connection, is_outage
 
 logger = logging.getLogger(__name__)
 
-# In place of what the framework says, which leaves open what to do.
+# What to do, where the framework's own message does not say it.
 HINTS = {
     NotAuthenticated: "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are.",
     UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
@@ -26,7 +26,7 @@ HINTS = {
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer `exc` in the one shape; `None` leaves a bug to the 500 handler."""
+    """Answer an error in the API's shape. Return `None` for a bug, which Django's 500 handler answers."""
     if is_outage(exc):
         logger.error("The database cannot serve: %s", exc)
         give_up_connection()
@@ -59,7 +59,7 @@ def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:
 
 
 def describe_fields(data: Any) -> tuple[str, list[Fault]]:
-    """Turn DRF's `{field: [sentences]}` into the message and one object per field."""
+    """Turn DRF's `{field: [sentences]}` into a message and one object for each field."""
     fields = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
     sentences = {
         name: " ".join(map(str, texts)) if isinstance(texts, list) else str(texts)
@@ -71,7 +71,7 @@ def describe_fields(data: Any) -> tuple[str, list[Fault]]:
 
 
 class ApiRoot(APIView):
-    """Says to anyone where the API is described."""
+    """Tells anyone where the API is described."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -82,7 +82,7 @@ class ApiRoot(APIView):
 
 
 class UnknownPath(APIView):
-    """Any path below `/api/` that nothing serves: 404 in JSON, to anyone and for every method."""
+    """Answers 404 in JSON for every path below `/api/` that nothing else serves."""
 
     authentication_classes = ()
     permission_classes = ()

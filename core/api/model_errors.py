@@ -52,7 +52,7 @@ def api_error_of(exc: Exception, names: Mapping[str, str]) -> APIException | Non
 
 
 def by_api_names(errors: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return `errors` by the API's names; what belongs to no field has one name for models, another for DRF."""
+    """Return `errors` by the API's names. Models and DRF name differently what belongs to no field."""
     names = {**names, NON_FIELD_ERRORS: api_settings.NON_FIELD_ERRORS_KEY}
     return {names.get(name, name): texts for name, texts in errors.items()}
 
@@ -89,9 +89,7 @@ def error_of_violation(violation: Violation, names: Mapping[str, str]) -> APIExc
         case "unique":
             return Conflict(f"Another record has the same {', '.join(fields) or 'values'}.")
         case "foreign key":
-            return Conflict(
-                "A record that this one refers to is not there, or others still refer to this one."
-            )
+            return Conflict("This record refers to one that does not exist, or others still refer to it.")
         case "check":
             return Unprocessable([], sentence_of_constraint(violation.constraint))
         case "not null":

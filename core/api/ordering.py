@@ -42,7 +42,7 @@ class OrderingBackend(BaseFilterBackend):
         ]
 
     def terms(self, arguments: Arguments, columns: dict[str, Column]) -> dict[Column, bool]:
-        """Return the columns to sort by and whether each descends; the first mention of a column counts."""
+        """Return the columns to sort by, and whether each descends. The first mention of a column counts."""
         terms: dict[Column, bool] = {}
         for pair in arguments.take_control("orderby"):
             try:
@@ -79,5 +79,5 @@ def read(term: str, columns: dict[str, Column]) -> tuple[Column, bool]:
 
 @cache
 def order(column: Column, descends: bool) -> OrderBy:
-    # NULLS LAST only where there can be nulls: PostgreSQL takes no plain index for DESC NULLS LAST.
+    # NULLS LAST only where there can be nulls: PostgreSQL uses no ordinary index for DESC NULLS LAST.
     return OrderBy(F(column.path), descending=descends, nulls_last=column.field.allow_null or None)

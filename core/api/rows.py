@@ -164,7 +164,7 @@ class RowSerializer(serializers.Serializer[Any]):
         return instance
 
     def assign(self, instance: Any, values: dict[str, Any]) -> None:
-        """Set the fields of an instance. A serializer with secrets hands them to the model's own verbs here."""
+        """Set the fields of an instance. A serializer with secrets calls the model's verbs for them."""
         for name, value in values.items():
             setattr(instance, name, value)
 
@@ -216,7 +216,10 @@ def rules_of(model_field: "Field[Any, Any]") -> dict[str, Any]:
 
 
 def made_anew(field: SerializerField, rules: dict[str, Any]) -> SerializerField:
-    """Return a field of the same class with `rules` under what it was declared with; choices make a choice."""
+    """Return a field of the same class, with `rules` where it was not declared otherwise.
+
+    A field whose rules have choices becomes a `ChoiceField`.
+    """
     field_class: Any = type(field)
     if "choices" in rules and not issubclass(field_class, serializers.ChoiceField):
         field_class = serializers.ChoiceField

@@ -99,7 +99,10 @@ LIST_ONLY = [
 
 
 class PageDescription:
-    """Describes the arguments of pages, where drf-spectacular looks for a paginator: a list reads them itself."""
+    """Describes the arguments of pages to drf-spectacular, which looks for them at a paginator.
+
+    There is none: a list reads the arguments itself (`pagination.py`).
+    """
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         integers = {
@@ -209,8 +212,8 @@ class OperatorFilterExtension(OpenApiFilterExtension):
         operators = ", ".join(f"`[{operator}]`" for operator in each.operators)
         schema = {"type": "array", "items": build_basic_type(OpenApiTypes.STR)}
         text = (
-            f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. For example `{each.example}`. "
-            "A repeated argument applies every time."
+            f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. "
+            f"For example `{each.example}`. A repeated argument applies every time."
         )
         parameter: dict[str, Any] = build_parameter_type(
             name=name,

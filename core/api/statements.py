@@ -1,4 +1,4 @@
-"""Queries that are compiled once: Django takes longer to write the SQL of a page than PostgreSQL to answer it."""
+"""Queries that are compiled once: Django takes longer to write a page's SQL than PostgreSQL to run it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -11,14 +11,14 @@ from django.db.models import Model, QuerySet
 Row = tuple[Any, ...]
 Select = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
 
-# Rows that are in Python at once: a page of 20,000 takes no more memory than its answer.
+# Rows that Python holds at once. A page of 20,000 rows then takes little more memory than its JSON.
 BATCH = 1000
 
 JOIN = {"postgresql": "string_agg", "sqlite": "group_concat"}
 
 
 class Statement(NamedTuple):
-    """The SQL of a queryset of rows, which any thread may run; the parameters may be others each time."""
+    """The SQL of a queryset of rows. Any thread may run it, with other parameters if needed."""
 
     sql: str
     params: Sequence[Any]
@@ -31,7 +31,7 @@ class Statement(NamedTuple):
         compiler = queryset.query.get_compiler(queryset.db)
         try:
             sql, params = compiler.as_sql()
-        except EmptyResultSet:  # a condition that no row meets, as `[or]` without values
+        except EmptyResultSet:  # no row can meet a condition, such as `[or]` without values
             return cls("", (), ())
         converters = compiler.get_converters([column for column, *_ in compiler.select])
         return cls(
@@ -41,7 +41,7 @@ class Statement(NamedTuple):
         )
 
     def batches(self) -> Iterator[list[Row]]:
-        """Yield the rows, `BATCH` at a time."""
+        """Run the statement and yield its rows, up to `BATCH` at a time."""
         if not self.sql:
             return
         with connection.cursor() as cursor:
@@ -52,10 +52,11 @@ class Statement(NamedTuple):
                 rows = cursor.fetchmany(BATCH) if len(rows) == BATCH else []
 
     def joined(self) -> "Statement":
-        """Return a statement for one row: the columns `row_id` and `row_version` of these rows, joined by commas."""
+        """Return a statement for one row: `row_id` and `row_version` of all rows, each joined by commas."""
         join = JOIN[connection.vendor]
         columns = f"{join}(CAST(row_id AS text), ','), {join}(CAST(row_version AS text), ',')"
-        return self._replace(sql=self.sql and f"SELECT {columns} FROM ({self.sql}) AS page")  # compiled
+        sql = f"SELECT {columns} FROM ({self.sql}) AS page"  # noqa: S608  # Django compiled it
+        return self._replace(sql=self.sql and sql)
 
     def convert(self, row: Row) -> Row:
         values = list(row)
@@ -66,10 +67,11 @@ class Statement(NamedTuple):
 
 
 def row_statement(select: Select, queryset: QuerySet[Any], pk: int) -> Statement:
-    """Return the statement for the row with a primary key; for a queryset of all rows, it is compiled once."""
+    """Return the statement for the row with a primary key. Without conditions it is compiled only once."""
     if not has_all_rows(queryset):
         return Statement.of(select(queryset.filter(pk=pk)))
-    return row_of_all(select, queryset.model)._replace(params=(pk,))  # type: ignore[arg-type]  # a class can be hashed
+    # A class can be hashed, whatever its type hint says.
+    return row_of_all(select, queryset.model)._replace(params=(pk,))  # type: ignore[arg-type]
 
 
 def has_all_rows(queryset: QuerySet[Any]) -> bool:

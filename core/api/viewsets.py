@@ -122,7 +122,7 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
         return self.not_modified(tag) or JSONAnswer(orjson.dumps({"count": count}), tag)
 
     def not_modified_page(self, query: ListQuery) -> HttpResponse | None:
-        """Return 304 if the client has the page already. The versions of its rows tell, without their fields."""
+        """Return 304 if the client has the page already. The versions of its rows tell that."""
         if "HTTP_IF_NONE_MATCH" not in self.request.META:
             return None
         return self.not_modified(read_page_etag(query.versions, query.bounds.limit))

@@ -75,8 +75,8 @@ class PlainActions(ResourceViewSet):
     """A connection with actions as anyone would write them."""
 
     queryset = Connection.objects.all()
-    serializer_class = ConnectionSerializer
-    filterset_class = ConnectionFilter
+    serializer_class: type[RowSerializer] = ConnectionSerializer
+    filterset_class: type[OperatorFilterSet] = ConnectionFilter
 
     @action(detail=True, methods=["post"], required_roles={"POST": Role.OPERATOR})
     def test(self, request, pk=None):
@@ -479,7 +479,7 @@ def test_what_is_in_use_is_409_with_names(manager):
     [
         (lambda: App.objects.bulk_create([App(pk=1, name="again")]), 409, "Another record has the same id."),
         (lambda: App.objects.bulk_create([App(name="")]), 422, "Constraint “app_has_a_name” is violated."),
-        (lambda: App.objects.bulk_create([App(name=None)]), 422, "name: May not be null."),
+        (lambda: App.objects.bulk_create([App(**{"name": None})]), 422, "name: May not be null."),
     ],
     ids=["unique", "check", "not null"],
 )
