@@ -1,4 +1,4 @@
-"""Calls as clients of other products write them: read as they were meant, or refused with the right spelling, never half-read."""
+"""Calls as clients of other products write them: read as meant, or refused with the right spelling."""
 
 import json
 import logging
@@ -74,7 +74,7 @@ def test_raw_signs_are_refused_like_encoded_ones(api, query):
 @pytest.mark.parametrize("name", [*FIELDS, *CONTROLS])
 @given(tail=st.text(st.sampled_from("[]()!.:_-<>$ \t'\"%/\\*~^|{},;@#é0agteq\u200b"), min_size=1, max_size=8))
 def test_no_name_with_a_tail_is_read_or_ignored(name, tail):
-    """Letters and digits make another name, which is ignored; an operator in brackets is the only sign that is taken."""
+    """Letters and digits make another name, which is ignored. Of all signs, only an operator is taken."""
     arguments = Arguments([argument(name + tail, "1")])
     arguments.known = {known.lower(): known for known in [*FIELDS, *CONTROLS]}
     is_operator = name in FIELDS and tail[0] == "[" and tail[-1] == "]" and tail[1:-1].isalpha()
@@ -263,7 +263,8 @@ def test_a_read_body_does_not_answer_for_an_unread_one(api):
         ("limit=0", "limit: Takes an integer from 1 to 20000."),
         (
             "Limit=x&page=-1",
-            f"Limit: Takes an integer from 1 to 20000. page: Takes an integer from 0 to {(2**63 - 1) // 1000}.",
+            "Limit: Takes an integer from 1 to 20000. "
+            f"page: Takes an integer from 0 to {(2**63 - 1) // 1000}.",
         ),
         ("status!=0", "status!: Write status=[not]…: an operator stands before the value."),
         ("&".join(f"{name}=[no]x" for name in list(FIELDS)[:12]), "And 2 more."),
