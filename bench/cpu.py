@@ -1,7 +1,8 @@
-"""Compare the processor time of calls with that of another checkout: `python bench/cpu.py ../other --rounds 7`.
+"""Compare processor time with that of another checkout: `python bench/cpu.py ../other --rounds 7`.
 
-Asks both servers in turn, round after round, on databases of their own with one connection each, and prints the median
-of each round's ratio. Processor time, unlike wall time, hardly depends on what else the machine does.
+It calls both servers in turn, round after round, on two databases with the same few connections, and prints
+the median of the rounds' ratios. Processor time, unlike wall time, hardly depends on what else the machine
+does.
 """
 
 import argparse
@@ -21,18 +22,18 @@ from bench.servers import ROOT, Registry, Server
 
 TICKS = os.sysconf("SC_CLK_TCK")
 CALLS = 2000
-# ItemPath documents its calls with a body, which is not read.
+# ItemPath documents its calls with a body that holds no arguments.
 BODIES = {"without a body": None, "with a body": b"GET /api/connections/1"}
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the seconds of processor time that a process has taken, as Linux counts them."""
+    """Return the seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def milliseconds(server: Server, body: bytes | None) -> float:
-    """Return the processor time of one call for a connection, the mean of many over one connection to the server."""
+    """Return the processor time of one call, the mean of `CALLS` over one connection to the server."""
     [worker] = server.workers()
     connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=30)
     before = processor_seconds(worker)
@@ -47,6 +48,7 @@ def milliseconds(server: Server, body: bytes | None) -> float:
 
 
 def prepared(admin: str, name: str, folder: Path, logs: Path) -> Registry:
+    """Return the registry of the checkout in `folder`, with a new database that has the example data."""
     import psycopg
 
     with psycopg.connect(admin, autocommit=True) as database:
@@ -63,10 +65,8 @@ def main() -> None:
     options = parser.parse_args()
     folders = {"this": ROOT, "other": options.other.resolve()}
     with ExitStack() as stack:
-        admin, logs = (
-            stack.enter_context(temporary_postgresql()),
-            Path(stack.enter_context(tempfile.TemporaryDirectory())),
-        )
+        admin = stack.enter_context(temporary_postgresql())
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = {
             name: stack.enter_context(prepared(admin, name, each, logs).serve())
             for name, each in folders.items()
@@ -82,7 +82,8 @@ def main() -> None:
 def report(label: str, taken: list[dict[str, float]]) -> str:
     median = {name: statistics.median(each[name] for each in taken) for name in taken[0]}
     ratio = statistics.median(each["this"] / each["other"] for each in taken)
-    return f"GET /api/connections/1 {label}: {median['this']:.3f} ms, other {median['other']:.3f} ms, ratio {ratio:.2f}"
+    call = f"GET /api/connections/1 {label}"
+    return f"{call}: {median['this']:.3f} ms, other {median['other']:.3f} ms, ratio {ratio:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Print N connections as `GET /api/connections` would, the same for every run: `python bench/dataset.py 100000 > FILE`."""
+"""Print connections in the shape of `GET /api/connections`: `python bench/dataset.py 100000 > FILE`.
+
+The output is the same for every run.
+"""
 
 import json
 import random
@@ -21,7 +24,7 @@ def iso(moment: datetime) -> str:
 
 
 def connection(number: int, rng: random.Random) -> dict[str, Any]:
-    """Return the connection of this number; the numbers of one run must ask `rng` in order."""
+    """Return a connection. The numbers of one run must be made in order, as each draws from `rng`."""
     kind, authentication = TYPES[number % len(TYPES)]
     created = START + timedelta(seconds=number, microseconds=rng.randrange(10**6))
     checked = created + timedelta(days=30, microseconds=rng.randrange(10**9))

@@ -1,7 +1,8 @@
-"""Fill a migrated, empty PostgreSQL database, written by itself: `python bench/grow.py URL 1000000 10`.
+"""Fill a migrated, empty PostgreSQL database by SQL alone: `python bench/grow.py URL 1000000 10`.
 
-Makes that many connections, each with that many log entries, in a few minutes for a million and ten. The user must be a
-superuser: the checks of foreign keys are left out, as every key is right by construction.
+The numbers are those of connections, and of log entries for each. A million and ten take a few minutes. The
+user must be a superuser, because the checks of foreign keys are switched off: every key is right by
+construction.
 """
 
 import sys
@@ -9,9 +10,13 @@ import time
 
 import psycopg
 
-APPS = "INSERT INTO connections_app (id, name, demo) SELECT n, 'App ' || n, false FROM generate_series(1, 7) AS n"
+APPS = """
+INSERT INTO connections_app (id, name, demo)
+SELECT n, 'App ' || n, false FROM generate_series(1, 7) AS n
+"""
 
-# Connection n has the log entries n, n + connections, n + 2 * connections, …; the last of them is its latest.
+# Connection n has the log entries n, n + connections, n + 2 * connections and so on. The last one is its
+# latest.
 CONNECTIONS = """
 INSERT INTO connections_connection (
   id, uid, app_id, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers,
@@ -22,11 +27,13 @@ INSERT INTO connections_connection (
 SELECT
   n, gen_random_uuid(), 1 + n %% 7, 'Connection ' || n, 'connection ' || n,
   (ARRAY['MSSQL', 'REST', 'PostgreSQL', 'GraphQL', 'PLC'])[1 + n %% 5],
-  (ARRAY['Basic Authentication', 'HMAC Authentication', 'Basic Authentication', 'Bearer Token', 'No Authentication'])[1 + n %% 5],
+  (ARRAY['Basic Authentication', 'HMAC Authentication', 'Basic Authentication', 'Bearer Token',
+         'No Authentication'])[1 + n %% 5],
   'https://host' || n || '.example.com/api', 'user' || n, '', '', '[]', '', '', '', true,
   '', n %% 5 IN (0, 2), NULL, '', n %% 5 IN (1, 3), NULL, '', false, '', false, (n %% 10 < 9)::int,
   '2026-02-01'::timestamptz + n * interval '1 second 7 microseconds',
-  '2026-01-01'::timestamptz + n * interval '1 second 3 microseconds', '2026-02-01'::timestamptz + n * interval '1 second 9 microseconds',
+  '2026-01-01'::timestamptz + n * interval '1 second 3 microseconds',
+  '2026-02-01'::timestamptz + n * interval '1 second 9 microseconds',
   n + %(connections)s::bigint * (%(logs)s - 1), n %% 4, nextval('connections_version'), false
 FROM generate_series(1, %(connections)s) AS n
 """
@@ -36,7 +43,8 @@ SELECT
   n + %(connections)s::bigint * (%(round)s - 1), n,
   '2026-01-01'::timestamptz + %(round)s * interval '1 day' + n * interval '1 second 9 microseconds',
   (n %% 10 < 9)::int, CASE WHEN n %% 10 < 9 THEN 'Connection test complete' ELSE 'Connection test failed' END,
-  CASE WHEN n %% 10 < 9 THEN NULL ELSE 'The host refused the connection.' END, 1 + n %% 7, (n %% 1000) / 1000.0
+  CASE WHEN n %% 10 < 9 THEN NULL ELSE 'The host refused the connection.' END,
+  1 + n %% 7, (n %% 1000) / 1000.0
 FROM generate_series(1, %(connections)s) AS n
 """
 

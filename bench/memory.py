@@ -1,4 +1,4 @@
-"""What a process holds in memory, as Linux tells it, in megabytes."""
+"""The memory of a process in megabytes, from Linux's /proc."""
 
 import contextlib
 import re
@@ -6,24 +6,28 @@ from pathlib import Path
 
 
 def peak(pid: int) -> float:
+    """Return the highest resident memory so far, or since `reset_peak()`."""
     return read(pid, "status", "VmHWM")
 
 
 def resident(pid: int) -> float:
+    """Return the resident memory now."""
     return read(pid, "status", "VmRSS")
 
 
 def proportional(pid: int) -> float:
-    """Return what is the process's own and its share of what several hold; NaN where others may not see it."""
+    """Return the proportional set size: shared pages count in part. NaN if this user may not see it."""
     try:
         return read(pid, "smaps_rollup", "Pss")
     except OSError:
         return float("nan")
 
 
-def forget_peak(pid: int) -> None:
-    """Let the peak count from now: start-up takes more than serving does, and would hide a growth."""
-    with contextlib.suppress(OSError):  # then the growth is over the highest peak before
+def reset_peak(pid: int) -> None:
+    """Start a new peak. That of the start would hide a growth, because it is higher than that of serving."""
+    with contextlib.suppress(
+        OSError
+    ):  # not permitted: the growth is then measured from the highest peak so far
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

@@ -1,7 +1,7 @@
-"""Show how PostgreSQL answers each filter, sort field and count: `DATABASE_URL=… python bench/plans.py`.
+"""Print PostgreSQL's plan for each filter, sort field and count: `DATABASE_URL=… python bench/plans.py`.
 
-Calls the API in this process on a database that `bench/grow.py` filled, and explains the statements that it ran. Prints a
-Markdown table: the call, milliseconds of the statement, and the scans of its plan.
+It calls the API in this process on a database that `bench/grow.py` filled, and explains the statements that
+ran. It prints a Markdown table: the call, the milliseconds of the statement and the scans of its plan.
 """
 
 import json
@@ -71,6 +71,7 @@ def calls() -> Iterator[str]:
 
 
 def scans(plan: dict[str, Any]) -> Iterator[str]:
+    """Yield the scans and sorts of a plan with their indexes or tables."""
     name = plan["Node Type"]
     if "Scan" in name or "Sort" in name:
         yield f"{name} {plan.get('Index Name', plan.get('Alias', ''))}".strip()
@@ -79,15 +80,17 @@ def scans(plan: dict[str, Any]) -> Iterator[str]:
 
 
 def explain(client: APIClient, call: str) -> str:
+    """Return the row of the table for a call."""
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(f"/api/connections?{call}")
     assert answer.status_code == 200, answer.content
     best = min((timed(queries[-1]["sql"]) for _ in range(3)), key=lambda found: found["Execution Time"])
-    used = ", ".join(dict.fromkeys(scans(best["ListQuery"])))
+    used = ", ".join(dict.fromkeys(scans(best["Plan"])))
     return f"| `{call}` | {best['Execution Time']:.1f} | {used} |"
 
 
 def timed(sql: str) -> dict[str, Any]:
+    """Run a statement; return what PostgreSQL explains of it."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {sql.replace('%', '%%')}", [])
         found = cursor.fetchone()[0]

@@ -1,7 +1,8 @@
-"""Say what one GET request costs, and where: `DATABASE_URL=… python bench/profile.py "/api/connections?limit=20"`.
+"""Print the cost of a GET request, by layer: `DATABASE_URL=… python bench/profile.py "/api/connections/1"`.
 
-Calls the WSGI application in this process, with an application token that is deleted at the end. The counts are of one
-request whose bearer is recognised and whose statement is compiled, and come out alike every time; the times are of many.
+It calls the WSGI application in this process, with an application token that is deleted at the end. The
+counts are those of one request whose bearer is cached and whose statement is compiled, and are the same every
+time. The times are those of many requests.
 """
 
 import os
@@ -9,13 +10,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in the place of this folder, whose `profile` would hide Python's own from cProfile
+sys.path[0] = str(ROOT)  # replaces this folder, in which cProfile would find this file as Python's `profile`
 os.environ.update(API_RATE_PER_MINUTE="0", API_RATE_PER_DAY="0", DJANGO_SETTINGS_MODULE="itempath.settings")
 
 if not os.environ.get("DATABASE_URL"):
     sys.exit("Set DATABASE_URL to a database that is migrated and filled.")
 
-import django  # noqa: E402  # the path was not right before
+import django  # noqa: E402  # needs the path that is set above
 
 django.setup()
 
@@ -24,9 +25,7 @@ import cProfile  # noqa: E402
 import io  # noqa: E402
 import logging  # noqa: E402
 import statistics  # noqa: E402
-import sysconfig  # noqa: E402
 import time  # noqa: E402
-from collections import defaultdict  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from typing import Any, NamedTuple  # noqa: E402
@@ -37,102 +36,8 @@ from django.db import connection  # noqa: E402
 
 from accounts.models import ApplicationToken, User  # noqa: E402
 from accounts.roles import Role  # noqa: E402
+from bench.layers import Layers  # noqa: E402
 from itempath.wsgi import application  # noqa: E402
-
-Function = tuple[str, int, str]  # as cProfile names it: file, line, name
-# Of a function: its own calls, all its calls, its own time, its time with what it calls, and the same for each caller.
-Stats = dict[Function, tuple[int, int, float, float, dict[Function, tuple[int, int, float, float]]]]
-
-# A function's layer is the first that has a part of its `file:name`; one without a layer counts for its callers'.
-LAYERS = {
-    "access log": ("/itempath/access_log.py", "/itempath/scrubbing.py", "/pythonjsonlogger/", "/logging/"),
-    "records and JSON": (
-        "orjson",
-        "/itempath/api/rows.py",
-        "/pagination.py:add",
-        "/pagination.py:body",
-        "/itempath/api/http.py:render",
-    ),
-    # psycopg's compiled parts are unknown to the profiler: their time is that of the function that calls them.
-    "sending a query, waiting for the answer": ("/psycopg/connection.py:wait", "/psycopg/waiting.py"),
-    "database driver": (
-        "psycopg",
-        "sqlite3",
-        "/django/db/backends/",
-        "/django/db/utils.py",
-        "/itempath/postgresql/",
-        ":batches",
-    ),
-    "throttle": ("/accounts/limits.py", "/rest_framework/throttling.py"),
-    "authentication and role": (
-        "/accounts/",
-        "/rest_framework_simplejwt/",
-        "/jwt/",
-        "/rest_framework/authentication.py",
-    ),
-    "DRF dispatch": (
-        "/rest_framework/",
-        "/django/views/",
-        "/itempath/api/viewsets.py",
-        "/itempath/api/http.py",
-    ),
-    "arguments and query": (
-        "/itempath/api/",
-        "/connections/",
-        "/django_filters/",
-        "/django/forms/",
-        "/django/db/",
-    ),
-    "server glue, WSGI": ("/itempath/wsgi.py", "/granian/", "/django/core/handlers/wsgi.py", "/bench/"),
-    "Django handler and middleware": ("/django/", "/itempath/", "/whitenoise/", "/auditlog/", "/asgiref/"),
-}
-OTHER = "other"
-# Paths count from here on: a folder above may be called as one of the parts.
-PLACES = (sysconfig.get_path("purelib"), str(ROOT), sysconfig.get_path("stdlib"))
-
-
-def layer_of(function: Function) -> str:
-    file, _, name = function
-    place = next((place for place in PLACES if file.startswith(place)), "")
-    text = f"{file.removeprefix(place)}:{name}"
-    return next((layer for layer, parts in LAYERS.items() if any(part in text for part in parts)), "")
-
-
-class Layers:
-    """The calls and the seconds of a profile, by layer."""
-
-    def __init__(self, stats: Stats) -> None:
-        self.stats = stats
-        self.calls: dict[str, float] = defaultdict(float)
-        self.seconds: dict[str, float] = defaultdict(float)
-        for function, (_, calls, seconds, _, callers) in stats.items():
-            for caller, (_, some, part, _) in callers.items():
-                self.add(function, caller, some, part)
-            if not callers:
-                self.add(function, function, calls, seconds)
-
-    def add(self, function: Function, caller: Function, calls: float, seconds: float) -> None:
-        own = layer_of(function)
-        for layer, weight in (
-            {own: 1.0}.items() if own else self.weights(caller, frozenset([function])).items()
-        ):
-            self.calls[layer] += calls * weight
-            self.seconds[layer] += seconds * weight
-
-    def weights(self, function: Function, below: frozenset[Function]) -> dict[str, float]:
-        """Return the layers that a call from `function` counts for, by how often each of them calls it."""
-        if own := layer_of(function):
-            return {own: 1.0}
-        callers = {
-            caller: calls
-            for caller, (_, calls, _, _) in self.stats[function][4].items()
-            if caller not in below | {function}
-        }
-        found: dict[str, float] = defaultdict(float)
-        for caller, calls in callers.items():
-            for layer, weight in self.weights(caller, below | {function}).items():
-                found[layer] += weight * calls / sum(callers.values())
-        return found or {OTHER: 1.0}
 
 
 class Answer(NamedTuple):
@@ -142,7 +47,7 @@ class Answer(NamedTuple):
 
 
 def caller_of(address: str, token: str, tag: str = "") -> Callable[[], Answer]:
-    """Return a function that calls the application as the server does."""
+    """Return a function that calls the application as the server does. A `tag` is sent in `If-None-Match`."""
     path, _, query = address.partition("?")
     environ = {
         "REQUEST_METHOD": "GET",
@@ -150,23 +55,22 @@ def caller_of(address: str, token: str, tag: str = "") -> Callable[[], Answer]:
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": "HTTP/1.1",
-    }
-    environ |= {
         "SERVER_NAME": "localhost",
         "SERVER_PORT": "80",
         "HTTP_HOST": "localhost",
         "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_AUTHORIZATION": f"Bearer {token}",
+        "wsgi.url_scheme": "http",
     }
-    environ |= {"HTTP_AUTHORIZATION": f"Bearer {token}", "wsgi.url_scheme": "http"} | (
-        {"HTTP_IF_NONE_MATCH": tag} if tag else {}
-    )
+    if tag:
+        environ["HTTP_IF_NONE_MATCH"] = tag
 
     def call() -> Answer:
         started: list[Any] = []
 
-        def start(*words: Any) -> Callable[[bytes], object]:
-            started.append(words)
-            return len  # the writer, which nobody calls
+        def start(*arguments: Any) -> Callable[[bytes], object]:
+            started.append(arguments)
+            return len  # stands for WSGI's `write`, which is not called
 
         body = application({**environ, "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr}, start)
         length = sum(map(len, body))
@@ -177,6 +81,7 @@ def caller_of(address: str, token: str, tag: str = "") -> Callable[[], Answer]:
 
 
 def profile(call: Callable[[], Answer], times: int) -> Layers:
+    """Return the layers of so many calls, without the profiler's own functions."""
     profiler = cProfile.Profile()
     profiler.enable()
     for _ in range(times):
@@ -188,7 +93,7 @@ def profile(call: Callable[[], Answer], times: int) -> Layers:
 
 
 def count_queries(call: Callable[[], Answer]) -> list[int]:
-    """Return how many rows each query of a call has found; -1 where the driver does not tell."""
+    """Return the number of rows that each query of a call finds; -1 where the driver does not report it."""
     rows: list[int] = []
 
     def counting(
@@ -204,7 +109,7 @@ def count_queries(call: Callable[[], Answer]) -> list[int]:
 
 
 def microseconds(call: Callable[[], Answer], times: int, clock: Callable[[], float]) -> float:
-    """Return what a call takes without the profiler, the median of five series."""
+    """Return the duration of a call without the profiler: the median of five series of so many calls."""
 
     def series() -> float:
         begin = clock()
@@ -226,7 +131,8 @@ def report(call: Callable[[], Answer], times: int) -> Iterable[str]:
     yield f"| queries | {len(rows)} |"
     yield f"| rows that they found | {'the driver does not tell' if -1 in rows else f'{sum(rows):,}'} |"
     yield f"| bytes of the body | {answer.length:,} |"
-    yield "\n| layer | share of the profiled time | that share of the wall-clock time | function calls |\n|---|---:|---:|---:|"
+    yield "\n| layer | share of the profiled time | that share of the wall-clock time | function calls |"
+    yield "|---|---:|---:|---:|"
     total = sum(timed.seconds.values())
     for layer in sorted(timed.seconds, key=lambda name: -timed.seconds[name]):
         share = timed.seconds[layer] / total
@@ -241,15 +147,19 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100, help="over which times are taken")
     parser.add_argument("--unchanged", action="store_true", help="send the ETag of the answer along")
     options = parser.parse_args()
-    log = open(os.devnull, "w")  # noqa: SIM115  # as long as the process
-    logging.getLogger().handlers[0].setStream(log)  # type: ignore[attr-defined]  # lines are written, and not seen
+    log = open(os.devnull, "w")  # noqa: SIM115  # open until the process ends
+    logging.getLogger().handlers[0].setStream(log)  # type: ignore[attr-defined]  # log lines are made, but not shown
     with reader_token() as token:
         run(options, token)
 
 
 @contextmanager
 def reader_token() -> Iterator[str]:
-    """Give a reader's token for as long as the block lasts. A transaction to roll back would be dropped with the first request."""
+    """Yield the token of a new reader, who is deleted after the block.
+
+    A transaction that is rolled back is no alternative: the first request would close its database
+    connection.
+    """
     with disable_auditlog():
         user = User.objects.create_user(f"profile-{uuid4().hex[:12]}", type=User.Type.APPLICATION)
         try:
@@ -266,7 +176,7 @@ def run(options: argparse.Namespace, token: str) -> None:
         sys.exit(f"GET {options.address} answers {first.status}.")
     if options.unchanged:
         call = caller_of(options.address, token, first.headers["ETag"])
-    for _ in range(10):  # until every statement is prepared
+    for _ in range(10):  # until PostgreSQL has prepared every statement
         first = call()
     print(f"`GET {options.address}` answers {first.status}; times over {options.calls} calls.")
     print("The profiler makes layers of many small calls look dearer than they are.\n")

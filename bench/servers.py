@@ -1,4 +1,4 @@
-"""The servers that a benchmark run asks: the registry, and what its users would write instead."""
+"""The servers that a benchmark calls: the registry, and peers that users would write instead."""
 
 import contextlib
 import http.client
@@ -29,10 +29,10 @@ PEERS = {
     "FastAPI + SQLAlchemy": ("--interface=asgi", "--loop=uvloop", "fastapi_sqlalchemy:app"),
     "floor": ("--interface=wsgi", "--blocking-threads=1", "floor:application"),
 }
-# Of an answer that never comes.
-TIMEOUT = 60  # seconds
-# The servers' environment says all that they are told: no setting of this machine reaches them.
-BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+# Seconds after which an answer counts as missing.
+TIMEOUT = 60
+# The environment that every server starts from, so that no other setting of this machine reaches it.
+CLEAN_ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
 
 class Answer(NamedTuple):
@@ -53,7 +53,7 @@ class Server:
         return {"Authorization": f"Bearer {self.token}"} | ({"If-None-Match": tag} if tag else {})
 
     def get(self, path: str, tag: str = "") -> Answer:
-        """Ask once, over a connection of its own. Raises `OSError` while the server is not there."""
+        """Make one call over a new connection. Raises `OSError` while the server is not reachable."""
         connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=TIMEOUT)
         try:
             connection.request("GET", f"/api/connections{path}", headers=self.headers(tag))
@@ -63,13 +63,14 @@ class Server:
             connection.close()
 
     def read(self, path: str) -> Any:
+        """Return the parsed answer to a call. Exits if its status is not 200."""
         answer = self.get(path)
         if answer.status != 200:
             sys.exit(f"{self.base}: GET /api/connections{path} answers {answer.status}.")
         return json.loads(answer.body)
 
     def wait(self) -> None:
-        """Return with the first answer to a list call."""
+        """Wait for the first answer to a list call. Raises `NotServing` if none comes."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
@@ -79,8 +80,8 @@ class Server:
         raise NotServing
 
     def rate(self, path: str, seconds: int, clients: int = 4, tag: str = "") -> float:
-        """Return the requests a second that `clients` connections get answered, each asking again at once."""
-        lines = [word for name, value in self.headers(tag).items() for word in ("-H", f"{name}: {value}")]
+        """Return the requests a second over `clients` connections, each of which calls again at once."""
+        lines = [option for name, value in self.headers(tag).items() for option in ("-H", f"{name}: {value}")]
         command = [
             "wrk",
             "-t1",
@@ -97,7 +98,7 @@ class Server:
         return float(found[1])
 
     def workers(self) -> list[int]:
-        """Return the processes that answer: the children, without Python's own helper for shared resources."""
+        """Return the server processes: the children, except for Python's resource tracker."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [
             int(child)
@@ -107,20 +108,20 @@ class Server:
 
 
 class NotServing(Exception):
-    """A server ended, or does not answer."""
+    """A server ended or does not answer."""
 
 
 @contextmanager
 def serving(
     command: Sequence[str], environment: dict[str, str], port: int, token: str, log: Path, folder: Path
 ) -> Iterator[Server]:
-    """Run a server for as long as the block lasts, from its first answer on; what it prints goes to `log`."""
+    """Run a server during the block, which begins with its first answer. Its output goes to `log`."""
     with log.open("wb") as output:
-        # In a session of its own, which Ctrl-C does not reach: its processes are stopped here, in order.
+        # Ctrl-C does not reach another session: the processes are stopped here, in order.
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**BARE, **environment},
+            env={**CLEAN_ENVIRONMENT, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -136,7 +137,7 @@ def serving(
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server, and workers that outlive it."""
+    """End a server and those of its workers that outlive it."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(20)
@@ -147,7 +148,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Peers:
-    """The peers on their own tables in one database."""
+    """The peers, which share a database with tables of their own."""
 
     python: Path
     database: str
@@ -156,7 +157,7 @@ class Peers:
 
     def load(self, file: Path) -> None:
         command = [str(self.python), "load.py", self.database, str(file)]
-        subprocess.run(command, cwd=ROOT / "bench" / "peers", env=BARE, check=True)
+        subprocess.run(command, cwd=ROOT / "bench" / "peers", env=CLEAN_ENVIRONMENT, check=True)
 
     def serve(self, name: str) -> AbstractContextManager[Server]:
         """Return the context of a running peer."""
@@ -174,7 +175,7 @@ class Peers:
 
 
 class Registry:
-    """This project, or another checkout of it, on a database of its own, with its defaults but for the limits on calls."""
+    """This project, or another checkout of it, on its own database, with default settings but no rates."""
 
     def __init__(self, database: str, logs: Path, folder: Path = ROOT) -> None:
         self.database, self.logs, self.folder = database, logs, folder
@@ -183,13 +184,11 @@ class Registry:
             "SECRET_KEY": secrets.token_urlsafe(48),
             "CONNECTION_SECRET_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "DATABASE_URL": database,
-            **{
-                "API_RATE_PER_MINUTE": "0",
-                "API_RATE_PER_DAY": "0",
-                "DEMO": "0",
-                "CHECK_RUNNER": "0",
-                "HOST": "127.0.0.1",
-            },
+            "API_RATE_PER_MINUTE": "0",
+            "API_RATE_PER_DAY": "0",
+            "DEMO": "0",
+            "CHECK_RUNNER": "0",
+            "HOST": "127.0.0.1",
         }
         self.token = ""
 
@@ -198,18 +197,18 @@ class Registry:
         self.manage("import_connections", str(file))
         self.token = self.manage("issue_token", "bench", "--role", "reader").strip()
 
-    def manage(self, *words: str) -> str:
-        command = [sys.executable, "manage.py", *words]
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**BARE, **self.environment},
+            env={**CLEAN_ENVIRONMENT, **self.environment},
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
-            sys.exit(f"manage.py {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+            sys.exit(f"manage.py {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
 
     def serve(self, workers: int = 1) -> AbstractContextManager[Server]:
@@ -228,7 +227,7 @@ class Registry:
 
 
 def require_programs(python: Path) -> None:
-    """Say what is missing before minutes are spent on data."""
+    """Exit if a program is missing, before minutes are spent on data."""
     if shutil.which("wrk") is None:
         sys.exit("The load generator wrk is missing: apt-get install wrk")
     if not python.with_name("granian").exists():

@@ -1,7 +1,8 @@
 """Measure the registry against its peers, and print a report in Markdown: `make bench ARGS="--rounds 5"`.
 
-Brings up a PostgreSQL server of its own with the same connections for everyone, asks the servers in turn, round after
-round, and takes medians of each round's ratios: single figures follow the machine's mood.
+It starts a PostgreSQL server with the same connections for all servers and calls them in turn, round after
+round. The results are medians of the rounds' ratios, because single figures depend on what else the machine
+does.
 """
 
 import argparse
@@ -31,7 +32,8 @@ from bench.postgresql import temporary_postgresql
 from bench.servers import PEERS, ROOT, Peers, Registry, Server, require_programs
 
 REGISTRY = "registry"
-# The call, and the least that the registry's rate should be as a multiple of each peer's, in the order of PEERS.
+# For each call, the ratios of the registry's rate to each peer's that are to be reached, in the order of
+# PEERS.
 GOALS: dict[str, tuple[float, ...]] = {
     "/1": (3, 1.3, 0.25),
     "?limit=1": (),
@@ -42,14 +44,14 @@ GOALS: dict[str, tuple[float, ...]] = {
 UNCHANGED_GOAL = 10
 LARGE, LARGE_GOAL, GROWTH_GOAL = "?limit=20000", 5, 60
 WORKERS_GOAL = 1.4
-# So many that both of two workers always have some: the kernel deals connections out by chance.
+# The kernel distributes connections by chance. With this many, both workers always have some.
 CLIENTS_OF_WORKERS = 16
-REPEATS = 5  # of what is not measured for seconds
+REPEATS = 5  # of measurements that take one request each
 
 
 @dataclass
 class Bench:
-    """What a run measures with: the data, and the servers that are up."""
+    """The options, the registry and the running servers of one benchmark run."""
 
     options: argparse.Namespace
     registry: Registry
@@ -60,7 +62,7 @@ class Bench:
         return self.servers[REGISTRY]
 
     def rounds(self, measure: dict[str, Callable[[], float]], count: int = 0) -> dict[str, list[float]]:
-        """Take each measure in turn, round after round."""
+        """Take each measurement in turn, round after round."""
         taken: dict[str, list[float]] = {name: [] for name in measure}
         for _ in range(count or self.options.rounds):
             for name, take in measure.items():
@@ -68,12 +70,10 @@ class Bench:
         return taken
 
     def rates(self, path: str, clients: int = 4, **servers: Server) -> dict[str, list[float]]:
-        asked = servers or self.servers
+        """Return the requests a second of some servers, or of all, in each round."""
+        seconds, measured = self.options.seconds, servers or self.servers
         return self.rounds(
-            {
-                name: partial(server.rate, path, self.options.seconds, clients)
-                for name, server in asked.items()
-            }
+            {name: partial(server.rate, path, seconds, clients) for name, server in measured.items()}
         )
 
 
@@ -139,15 +139,12 @@ def large(bench: Bench) -> Iterator[str]:
     seconds = {name: f"{statistics.median(times):.2f} s" for name, times in taken.items()}
     yield "## A large list\n"
     answered = min(bench.options.rows, 20_000)
-    yield f"`{LARGE}` ({answered:,} rows): time as the median of {REPEATS} single requests, memory of a fresh worker.\n"
-    time_row = [
-        "time",
-        seconds["own"],
-        seconds["plain"],
-        f"{value:.1f} times",
-        f"{LARGE_GOAL} times",
-        verdict(value, LARGE_GOAL),
-    ]
+    yield (
+        f"`{LARGE}` ({answered:,} rows): time as the median of {REPEATS} single requests, "
+        "memory of a fresh worker.\n"
+    )
+    times = [f"{value:.1f} times", f"{LARGE_GOAL} times", verdict(value, LARGE_GOAL)]
+    time_row = ["time", seconds["own"], seconds["plain"], *times]
     yield from table(
         ["", "registry", "plain DRF", "better", "goal", ""],
         [time_row, growth_row(growth, 1), growth_row(growth, REPEATS)],
@@ -168,15 +165,16 @@ def seconds_of(server: Server) -> float:
 
 
 def grown(bench: Bench) -> list[float]:
-    """Return the megabytes by which large answers, one after the other, raise the peak of a fresh worker that has answered small ones.
+    """Return the megabytes by which large answers, one after the other, raise the peak of a new worker.
 
-    The first alone would say too little: each thread of a worker keeps memory of its own.
+    The worker has answered small calls before. One large answer would not do, because every thread of the
+    worker keeps memory of its own.
     """
     with bench.registry.serve() as server:
         for path in ("?limit=20", "/1") * REPEATS:
             server.read(path)
         [worker] = server.workers()
-        memory.forget_peak(worker)
+        memory.reset_peak(worker)
         before = memory.peak(worker)
         return [peak_after(server, worker) - before for _ in range(REPEATS)]
 
@@ -215,7 +213,10 @@ def started(registry: Registry) -> tuple[float, float, float, float]:
 
 def workers(bench: Bench) -> Iterator[str]:
     yield "## Two workers\n"
-    yield f"Requests a second over {CLIENTS_OF_WORKERS} connections; the load generator and the database are on the same machine.\n"
+    yield (
+        f"Requests a second over {CLIENTS_OF_WORKERS} connections; "
+        "the load generator and the database are on the same machine.\n"
+    )
     with bench.registry.serve(workers=2) as two:
         rows = [workers_row(bench, two, path) for path in ("?limit=20", "/1")]
     yield from table(["`GET /api/connections`", "one worker", "two workers", "two / one", "goal", ""], rows)
@@ -239,9 +240,14 @@ def heading(options: argparse.Namespace, admin: str) -> Iterator[str]:
     processor = re.search(r"^model name\s*: (.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     arguments = f' ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""
     yield f"# Measured on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n"
-    yield f"- `make bench{arguments}`: {options.rows:,} connections, {options.rounds} x {options.seconds} s for each rate"
-    yield f"- {processor[1] if processor else platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run"
-    yield f"- Python {platform.python_version()}, PostgreSQL {version}; one worker with one thread each, everything on this machine\n"
+    machine = processor[1] if processor else platform.machine()
+    rates = f"{options.rounds} x {options.seconds} s for each rate"
+    yield f"- `make bench{arguments}`: {options.rows:,} connections, {rates}"
+    yield f"- {machine}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run"
+    yield (
+        f"- Python {platform.python_version()}, PostgreSQL {version}; "
+        "one worker with one thread each, everything on this machine\n"
+    )
 
 
 def read_options() -> argparse.Namespace:
@@ -260,7 +266,7 @@ def read_options() -> argparse.Namespace:
 
 @contextmanager
 def prepared(options: argparse.Namespace, admin: str) -> Iterator[Bench]:
-    """Fill the databases and run the servers for as long as the block lasts."""
+    """Fill the databases and run the servers during the block."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         logs = Path(folder)
         peers = Peers(options.peers_python.absolute(), create_database(admin, "peers"), logs)
@@ -290,7 +296,7 @@ def fill(admin: str, peers: Peers, registry: Registry, file: Path) -> None:
     say("loading them into both databases")
     for owner in (peers, registry):
         owner.load(file)
-        # Otherwise PostgreSQL does so by itself, while some server is being measured.
+        # Otherwise PostgreSQL would do so by itself at some time, and disturb a measurement.
         with psycopg.connect(owner.database, autocommit=True) as database:
             database.execute("VACUUM (ANALYZE)")
     with psycopg.connect(admin, autocommit=True) as database:
@@ -298,7 +304,7 @@ def fill(admin: str, peers: Peers, registry: Registry, file: Path) -> None:
 
 
 def require_same_answers(servers: dict[str, Server]) -> None:
-    """Refuse to measure a server that would be fast by answering something else."""
+    """Exit if a server answers something else than the others: its speed would mean nothing."""
     for path in ("?limit=50", "/1"):
         answers = {name: server.read(path) for name, server in servers.items()}
         different = [name for name, answer in answers.items() if answer != answers["floor"]]
@@ -318,7 +324,7 @@ def say(text: str) -> None:
 def main() -> None:
     options = read_options()
     require_programs(options.peers_python)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started is stopped, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # an exception ends the servers, too
     with temporary_postgresql() as admin:
         lines = list(heading(options, admin))
         with prepared(options, admin) as bench:

@@ -1,7 +1,7 @@
-"""Measure what requests of someone without an account cost: `python bench/strangers.py`.
+"""Measure the cost of requests by someone without an account: `python bench/strangers.py`.
 
-Prints the milliseconds of the server's processor that each takes, the median of several, on a new SQLite database with
-the examples. A login that is checked costs a password's hash beside that, which is printed first.
+It prints the processor time that each takes in milliseconds, the median of several, on a new SQLite database.
+The first line is a login whose password is checked: it costs a hash, on purpose.
 """
 
 import argparse
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.cpu import processor_seconds
 from bench.servers import Registry, Server
 
-GOAL = 20  # milliseconds
+MAX_COST = 20  # milliseconds
 JSON = {"Content-Type": "application/json"}
 AWKWARD = "\"'<>\\é"
 
@@ -77,13 +77,16 @@ def ask(server: Server, method: str, path: str, body: str, headers: dict[str, st
 
 
 def milliseconds(worker: int, call: Callable[[], None], times: int, rounds: int = 5) -> float:
-    """Return the milliseconds of one call, the median of rounds of so many: Linux counts in hundredths of a second."""
+    """Return the processor time of one call, the median of rounds of so many.
+
+    A round needs many calls, as Linux counts in hundredths of a second.
+    """
     taken = []
     for _ in range(rounds):
         before = processor_seconds(worker)
         for _ in range(times):
             call()
-        time.sleep(0.05)  # the server may still be tidying up
+        time.sleep(0.05)  # the server may still be busy with the end of the call
         taken.append((processor_seconds(worker) - before) / times * 1000)
     return statistics.median(taken)
 
@@ -97,21 +100,22 @@ def main() -> None:
         registry.manage("migrate", "-v0")
         registry.token = registry.manage("issue_token", "bench", "--role", "reader").strip()
         with registry.serve() as server:
-            dear = print_costs(server, options.times)
-    if dear:
-        sys.exit(f"dearer than {GOAL} ms: {', '.join(dear)}")
+            expensive = print_costs(server, options.times)
+    if expensive:
+        sys.exit(f"more than {MAX_COST} ms: {', '.join(expensive)}")
 
 
 def print_costs(server: Server, times: int) -> list[str]:
+    """Print the cost of each request; return the names of those above `MAX_COST`."""
     [worker] = server.workers()
     hashed = milliseconds(worker, lambda: ask(server, *login("nobody", "x")), 1)
     print(f"| request | ms of the processor |\n|---|---:|\n| a login that is checked | {hashed:.0f} |")
-    dear = []
+    expensive = []
     for name, request in REQUESTS.items():
         cost = milliseconds(worker, lambda request=request: ask(server, *request), times)  # type: ignore[misc]
         print(f"| {name} | {cost:.1f} |", flush=True)
-        dear += [name] if cost > GOAL else []
-    return dear
+        expensive += [name] if cost > MAX_COST else []
+    return expensive
 
 
 if __name__ == "__main__":

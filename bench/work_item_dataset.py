@@ -1,7 +1,9 @@
-"""Print work items as `import_workitems` reads them, the same for every run: `python bench/work_item_dataset.py large > FILE`.
+"""Print a file for `import_workitems`: `python bench/work_item_dataset.py large > FILE`.
 
-The large set has 10,000 items, 2,000 bugs, 200 initiatives, 100 backlogs and 50,000 links, 25 of them of bug 1; the
-small one has 2 items, an initiative, a backlog and 2 links, all of bug 1. User 1000 has the key KEY.
+The output is the same for every run.
+
+The large set has 10,000 items, 2,000 bugs, 200 initiatives, 100 backlogs and 50,000 links, 25 of them of bug
+1; the small one has 2 items, an initiative, a backlog and 2 links, all of bug 1. User 1000 has the key KEY.
 """
 
 import json
@@ -16,17 +18,18 @@ SIZES = {
     "large": {"items": 10_000, "bugs": 2_000, "initiatives": 200, "backlogs": 100, "connections": 50_000},
 }
 LINKS_OF_BUG_1 = {"small": 2, "large": 25}
-FIRST_LINK = {"small": 1_000_001, "large": 1}  # the large set may follow the small one
+FIRST_LINK = {"small": 1_000_001, "large": 1}  # so that the large set can be imported after the small one
 MOMENT = "2026-05-07T13:30:00.000Z"
 ENDS = ("initiativeId", "backlogId", "itemId", "bugId")
 
 
-def shared(number: int, kind: str) -> dict[str, Any]:
-    text = f"What {kind} {number} is about, in a sentence or two as people write them. " * 3
+def shared(number: int, item_type: str) -> dict[str, Any]:
+    """Return the fields that every item type has."""
+    text = f"What {item_type} {number} is about, in a sentence or two as people write them. " * 3
     return {
         "id": number,
         "organizationId": ORGANIZATION,
-        "title": f"{kind} {number}",
+        "title": f"{item_type} {number}",
         "description": text,
         "createdBy": USER,
     }
@@ -77,7 +80,7 @@ def backlog(number: int) -> dict[str, Any]:
 
 
 def pairs(sizes: dict[str, int], of_bug_1: int) -> list[tuple[str, int, str, int]]:
-    """Return as many different pairs as there shall be links: those of bug 1 among the others."""
+    """Return the two ends of each link in random order. Bug 1 has `of_bug_1` of the links."""
     rng = random.Random(415)
     found = dict.fromkeys(("bugId", 1, "itemId", number) for number in range(1, of_bug_1 + 1))
     while len(found) < sizes["connections"]:
@@ -95,7 +98,7 @@ def pairs(sizes: dict[str, int], of_bug_1: int) -> list[tuple[str, int, str, int
 
 
 def dataset(size: str) -> dict[str, Any]:
-    """Return the content of the file: of the size "small" or "large"."""
+    """Return the content of the file; `size` is "small" or "large"."""
     sizes = SIZES[size]
     makers = {"backlogs": backlog, "items": item, "bugs": bug, "initiatives": initiative}
     links = enumerate(pairs(sizes, LINKS_OF_BUG_1[size]), start=FIRST_LINK[size])

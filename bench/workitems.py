@@ -1,8 +1,9 @@
-"""Requests a second of the links of a bug, as a ratio to those of one connection: `python bench/workitems.py`.
+"""Compare the list of a bug's links with one connection, in requests a second: `python bench/workitems.py`.
 
-Runs a server of one process on the database of DATABASE_URL, which must be empty, with the small set of
-`bench/work_item_dataset.py` (2 links) and then with the large one (25 links of 50,000); each round measures both calls, so that
-what else the machine does meets both. Needs wrk. Prints the median of the rounds.
+It runs a server of one process on the database of DATABASE_URL, which must be empty, with the small set of
+`bench/work_item_dataset.py` (2 links) and then with the large one (25 links of 50,000). Each round measures
+both calls, so that other work of the machine affects both. It needs wrk, and prints the medians of the
+rounds.
 """
 
 import json
@@ -21,18 +22,29 @@ from tempfile import NamedTemporaryFile
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.dataset import connection  # noqa: E402  # the project's root was not on the path before
+from bench.dataset import connection  # noqa: E402  # needs the path that is set above
 from bench.work_item_dataset import KEY, dataset  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS", "5"))
+SETTINGS = {
+    "API_RATE_PER_MINUTE": "0",
+    "API_RATE_PER_DAY": "0",
+    "LOG_LEVEL": "WARNING",
+    "DEMO": "0",
+    "WEB_CONCURRENCY": "1",
+}
 CONNECTION, LINKS = "/api/connections/1", "/api/connections/bug/item/1"
-GRANT = "from accounts.models import User; from accounts.roles import Role; User.objects.get(username='bench').set_role(Role.READER)"
+GRANT = """
+from accounts.models import User
+from accounts.roles import Role
+User.objects.get(username="bench").set_role(Role.READER)
+"""
 
 
-def manage(environment: dict[str, str], *words: str) -> None:
+def manage(environment: dict[str, str], *arguments: str) -> None:
     subprocess.run(
-        [sys.executable, "manage.py", *words],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=environment,
         check=True,
@@ -103,30 +115,26 @@ def free_port() -> str:
 
 
 def main() -> None:
-    quiet = {
-        "API_RATE_PER_MINUTE": "0",
-        "API_RATE_PER_DAY": "0",
-        "LOG_LEVEL": "WARNING",
-        "DEMO": "0",
-        "WEB_CONCURRENCY": "1",
-    }
-    environment = {**os.environ, **quiet, "PORT": free_port()}
+    environment = {**os.environ, **SETTINGS, "PORT": free_port()}
     manage(environment, "migrate")
-    load(
-        environment, "import_connections", [connection(number, random.Random(1)) for number in range(1, 101)]
-    )
+    connections = [connection(number, random.Random(1)) for number in range(1, 101)]
+    load(environment, "import_connections", connections)
     found, ratios = {}, {}
     for size in ("small", "large"):
-        seconds = load(environment, "import_workitems", dataset(size))
-        manage(environment, "shell", "-c", GRANT)
-        found[size], ratios[size] = measure(environment)
-        print(
-            f"{size}: imported in {seconds:.1f} s; {found[size]:,.0f} requests a second, {ratios[size]:.2f} of GET {CONNECTION}"
-        )
-    # The second allows for what else the machine did between the two.
-    print(
-        f"small / large: {found['small'] / found['large']:.2f}; by the ratios: {ratios['small'] / ratios['large']:.2f}"
-    )
+        found[size], ratios[size] = measure_set(environment, size)
+    # The ratios hardly depend on what else the machine did during the two measurements.
+    by_rate, by_ratio = (each["small"] / each["large"] for each in (found, ratios))
+    print(f"small / large: {by_rate:.2f}; by the ratios: {by_ratio:.2f}")
+
+
+def measure_set(environment: dict[str, str], size: str) -> tuple[float, float]:
+    """Import one of the two sets, measure it, and print and return the results of `measure()`."""
+    seconds = load(environment, "import_workitems", dataset(size))
+    manage(environment, "shell", "-c", GRANT)
+    found, ratio = measure(environment)
+    rates = f"{found:,.0f} requests a second, {ratio:.2f} of GET {CONNECTION}"
+    print(f"{size}: imported in {seconds:.1f} s; {rates}")
+    return found, ratio
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ class ItemPathConfig(AppConfig):
 
 
 def refuse_lost_database(sender: AppConfig, **kwargs: Any) -> None:
-    """Stop a `migrate` that would make an empty database where this installation had one."""
+    """Stop a `migrate` that would fill an empty database although this installation had one."""
     from itempath.installation import require_database
 
     require_database()
@@ -25,6 +25,6 @@ def refuse_lost_database(sender: AppConfig, **kwargs: Any) -> None:
 def name_installation(sender: AppConfig, **kwargs: Any) -> None:
     from itempath.models import Installation
 
-    state = kwargs.get("apps", apps)  # a flush names none
-    if "installation" in state.all_models["itempath"]:  # a migrate may stop before it
+    state = kwargs.get("apps", apps)  # `flush` sends the signal without it
+    if "installation" in state.all_models["itempath"]:  # `migrate` may have stopped before this migration
         Installation.ensure()

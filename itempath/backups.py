@@ -1,4 +1,4 @@
-"""Backups of an SQLite database: one plain file each, checked when it is made and before it is restored."""
+"""Backups of an SQLite database. Each is one file, checked when it is made and before it is restored."""
 
 import os
 import sqlite3
@@ -23,29 +23,33 @@ from itempath.environment import BASE_DIR
 from itempath.installation import database_name
 from itempath.models import Installation
 
-# What SQLite keeps beside a database. With another database in its place, they would damage that one.
+# Suffixes of the files that SQLite keeps beside a database. They would damage another database that took its
+# place.
 COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class BackupError(Exception):
-    """Why a backup is not made or not restored, in one sentence."""
+    """A backup cannot be made or restored. The message is one sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a backup holds: how many connections, sealed with which keys, of which installation."""
+    """What a backup holds: the number of connections, the ids of its encryption keys and its installation."""
 
     connections: int
     keys: frozenset[str]
     installation: UUID | None
 
     def missing_keys(self) -> list[str]:
-        """Return the ids of the keys that are not among CONNECTION_SECRET_KEYS."""
+        """Return the ids of the keys that CONNECTION_SECRET_KEYS does not have."""
         return sorted(self.keys - keyring().ciphers.keys())
 
 
 def back_up(target: Path) -> Contents:
-    """Write a consistent copy of the database, while others write to it. Raises `BackupError`."""
+    """Write a consistent copy of the database to `target`. Others may write meanwhile.
+
+    Raises `BackupError`.
+    """
     if not Path(database_name()).exists():
         raise BackupError(f"There is no database at {database_name()}.")
     if os.path.lexists(target):
@@ -61,9 +65,10 @@ def back_up(target: Path) -> Contents:
 
 
 def restore(file: Path) -> tuple[Contents, Path | None]:
-    """Put a backup in the place of the database.
+    """Replace the database by a backup.
 
-    Return what it holds, and where the previous database is now. Raises `BackupError`, before anything has changed.
+    Return what the backup holds, and the new path of the previous database or `None` if there was none.
+    Raises `BackupError` before anything has changed.
     """
     database = Path(database_name()).resolve()
     contents = inspect(file)
@@ -83,7 +88,7 @@ def restore(file: Path) -> tuple[Contents, Path | None]:
 
 @contextmanager
 def temporary_file(target: Path) -> Iterator[Path]:
-    """Make a file beside `target`, readable by this user only, and remove it unless it got another name."""
+    """Create a file beside `target` that only this user may read. Remove it at the end, unless renamed."""
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(descriptor)
     try:
@@ -93,7 +98,7 @@ def temporary_file(target: Path) -> Iterator[Path]:
 
 
 def copy_own(target: Path) -> None:
-    """Copy the database as of now, without what was deleted and still stands in its pages."""
+    """Copy the current state of the database. Deleted data that remains in its pages is not copied."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM INTO %s", [str(target)])
@@ -103,11 +108,11 @@ def copy_own(target: Path) -> None:
 
 
 def copy_file(file: Path, target: Path) -> None:
-    """Copy a file page by page: SQLite's VACUUM fails on one that is only opened to be read."""
+    """Copy a database file page by page. `VACUUM INTO` is not used, as it fails on a read-only connection."""
     try:
         with closing(open_to_read(file)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # a raw copy may ask for a write-ahead log
+            copy.execute("PRAGMA journal_mode = DELETE")  # the file may be in WAL mode
     except sqlite3.Error as error:
         raise BackupError(f"{file} cannot be copied: {error}.") from error
     synchronize(target)
@@ -118,7 +123,7 @@ def open_to_read(file: Path) -> sqlite3.Connection:
 
 
 def synchronize(path: Path) -> None:
-    """Wait until a file or a folder is on the disk."""
+    """Wait until a file or a folder is written to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -127,12 +132,12 @@ def synchronize(path: Path) -> None:
 
 
 def publish(temporary: Path, target: Path) -> None:
-    """Give a file its name. Raises `FileExistsError` where another one has it meanwhile."""
+    """Give the temporary file its name. Raises `FileExistsError` if another file got that name meanwhile."""
     try:
         os.link(temporary, target)
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links, as on a memory stick
+    except OSError:  # the file system has no hard links, such as that of a memory stick
         target.open("xb").close()
         temporary.replace(target)
     synchronize(target.parent)
@@ -175,15 +180,16 @@ def unknown_migrations(database: sqlite3.Connection) -> set[tuple[str, str]]:
 
 
 def find_keys(database: sqlite3.Connection) -> Iterator[str]:
-    """Yield the id of each key that something in `database` is sealed with."""
+    """Yield the id of each key that encrypted something in `database`."""
     columns = [(Connection._meta.db_table, f"{secret}_sealed") for secret in SECRETS]
     if KeyProof._meta.db_table in tables_of(database):
         columns.append((KeyProof._meta.db_table, "sealed"))
     for table, column in columns:
-        starts = database.execute(f"SELECT DISTINCT substr({column}, 1, 20) FROM {table}")  # noqa: S608
-        for (start,) in starts:
-            if start.count(".") == 2:
-                yield start.split(".")[1]
+        # A ciphertext begins with `v1.<key id>.`, which the first 20 characters have room for.
+        prefixes = database.execute(f"SELECT DISTINCT substr({column}, 1, 20) FROM {table}")  # noqa: S608
+        for (prefix,) in prefixes:
+            if prefix.count(".") == 2:
+                yield prefix.split(".")[1]
 
 
 def find_installation(database: sqlite3.Connection) -> UUID | None:
@@ -208,14 +214,14 @@ def require_own_backup(file: Path, contents: Contents) -> None:
 
 
 def give_to_owner(temporary: Path, database: Path) -> None:
-    """Let the server's user keep the database when root restores it."""
+    """If root restores, give the file to the user that owns the database, who runs the server."""
     if os.geteuid() == 0:
         owner = (database if database.exists() else database.parent).stat()
         os.chown(temporary, owner.st_uid, owner.st_gid)
 
 
 def replace(database: Path, temporary: Path) -> Path | None:
-    """Put `temporary` in the place of the database; return the name that the previous one has now."""
+    """Rename `temporary` to `database`; return the new path of the previous database, if there was one."""
     now = datetime.now(UTC)
     aside = database.with_name(f"{database.stem}-before-{now:%Y%m%dT%H%M%S.%fZ}{database.suffix}")
     was_there = database.exists()
@@ -231,17 +237,21 @@ def replace(database: Path, temporary: Path) -> Path | None:
 
 
 def finish_writes(database: Path) -> None:
-    """Take in what a killed server left in the write-ahead log; leave a damaged database as it is."""
+    """Apply the write-ahead log that a killed server left behind. A damaged database stays as it is.
+
+    Raises `BlockingIOError` if another program uses the database.
+    """
     try:
         with closing(sqlite3.connect(database, timeout=1)) as opened:
             opened.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise BlockingIOError from error  # another program, which knows nothing of the lock
+            raise BlockingIOError from error  # a program that does not take this product's lock
 
 
 def publish_previous(database: Path, aside: Path) -> None:
+    """Give the previous database its new name. A hard link keeps the old one until the backup takes it."""
     try:
-        os.link(database, aside)  # the database keeps its name until the other one takes it
-    except OSError:
+        os.link(database, aside)
+    except OSError:  # the file system has no hard links
         database.rename(aside)

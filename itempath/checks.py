@@ -1,4 +1,4 @@
-"""System checks: combinations of settings that would lie or leak, each with an id and what to do."""
+"""System checks, each with an id and a hint, of settings that expose secrets or mislead operators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,18 +20,19 @@ NO_HTTPS = Warning(
 ANY_HOST = Warning(
     "ALLOWED_HOSTS takes any Host header.", hint="List the names that clients use.", id="itempath.W002"
 )
-
-
+CREATE_DATABASE = "Create it with: createdb --encoding=UTF8 --locale=C.UTF-8 --template=template0 NAME"
 NO_TIME_LIMIT = Warning(
-    "PgBouncer passes no time limits on, and the database's role has none: a statement or a lock may last for ever.",
-    hint="ALTER ROLE name SET statement_timeout = '30s'; the same for lock_timeout, idle_in_transaction_session_timeout.",
+    "PgBouncer passes no time limits on, and the database's role has none: "
+    "a statement or a lock may last for ever.",
+    hint="ALTER ROLE name SET statement_timeout = '30s'; "
+    "the same for lock_timeout, idle_in_transaction_session_timeout.",
     id="itempath.W010",
 )
 
 
 @register(Tags.database)
 def check_postgresql(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a PostgreSQL database whose texts cannot be filtered in any letter case."""
+    """Refuse a PostgreSQL database that cannot ignore letter case, and warn of one without time limits."""
     aliases = [alias for alias in databases or [] if connections[alias].vendor == "postgresql"]
     return [message for alias in aliases for message in [*check_encoding(alias), *check_time_limits(alias)]]
 
@@ -39,31 +40,32 @@ def check_postgresql(*, databases: Sequence[str] | None = None, **kwargs: Any) -
 def check_encoding(alias: str) -> list[CheckMessage]:
     with connections[alias].cursor() as cursor:
         cursor.execute(
-            "SELECT pg_encoding_to_char(encoding), datctype FROM pg_database WHERE datname = current_database()"
+            "SELECT pg_encoding_to_char(encoding), datctype "
+            "FROM pg_database WHERE datname = current_database()"
         )
         encoding, ctype = cursor.fetchone()
-        # Asked of the database itself: beside libc, ICU and PostgreSQL's own provider fold, whatever the ctype is called.
-        cursor.execute(
-            "SELECT upper(chr(%s)) = chr(%s)", [ord("ü"), ord("Ü")] if encoding == "UTF8" else [0x61, 0x41]
-        )
-        folds = cursor.fetchone()[0]
-    hint = "Create it with: createdb --encoding=UTF8 --locale=C.UTF-8 --template=template0 NAME"
     if encoding != "UTF8":
-        return [Error(f"The database's encoding is {encoding}, not UTF8.", hint=hint, id="itempath.E001")]
-    if not folds:
-        return [
-            Error(
-                f"The database's ctype is {ctype}: it folds no letter beyond ASCII.",
-                hint=hint,
-                id="itempath.E002",
-            )
-        ]
+        text = f"The database's encoding is {encoding}, not UTF8."
+        return [Error(text, hint=CREATE_DATABASE, id="itempath.E001")]
+    if not folds_letters(alias):
+        text = f"The database's ctype is {ctype}: it folds no letter beyond ASCII."
+        return [Error(text, hint=CREATE_DATABASE, id="itempath.E002")]
     return []
+
+
+def folds_letters(alias: str) -> bool:
+    """Return whether a UTF-8 database changes the case of letters beyond ASCII.
+
+    The name of its ctype does not tell: beside libc, ICU and PostgreSQL's own provider do so under any name.
+    """
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT upper(chr(%s)) = chr(%s)", [ord("ü"), ord("Ü")])
+        return bool(cursor.fetchone()[0])
 
 
 def check_time_limits(alias: str) -> list[CheckMessage]:
     if not connections[alias].settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
-        return []  # no pooler is between: each session says its limits itself
+        return []  # without PgBouncer, every session sets its own limits
     with connections[alias].cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('statement_timeout') = '0' OR current_setting('lock_timeout') = '0'"
@@ -73,7 +75,7 @@ def check_time_limits(alias: str) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_exposure(**kwargs: Any) -> list[CheckMessage]:
-    """Refuse a key that serves two ends, and warn of tokens that travel in clear."""
+    """Refuse a key with two purposes. Warn of tokens sent unencrypted and of hosts that are not checked."""
     exposed = not is_loopback(settings.HOST)
     found = (
         (settings.SECRET_KEY in settings.CONNECTION_SECRET_KEYS, KEY_SHARED),

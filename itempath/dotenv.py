@@ -1,4 +1,4 @@
-"""Write a `.env` with fresh random keys: `python -m itempath.dotenv .env`. Needs nothing but Python."""
+"""Write a `.env` with fresh random keys: `python -m itempath.dotenv .env`. Needs no package but Python."""
 
 import base64
 import os
@@ -8,11 +8,12 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-# The database of an installation that names no other one, beside the `.env`.
+# The default database, which is in the same folder as the `.env`.
 DEFAULT_DATABASE = "registry.sqlite3"
 
 TEMPLATE = """\
-# Settings of this installation; the README has the table. Keep a copy of the keys apart from the database's backups.
+# Settings of this installation; the README has the table. \
+Keep a copy of the keys apart from the database's backups.
 SECRET_KEY={secret_key}
 CONNECTION_SECRET_KEYS={connection_key}
 """
@@ -23,9 +24,9 @@ REFUSAL = (
 
 
 def main(path: str) -> None:
-    """Create `path`, readable by its owner only; a file that is there stays as it is.
+    """Create `path`, which only its owner may read. An existing file stays as it is.
 
-    Exits with a sentence where the database beside it has data, which was made with other keys.
+    Exits with a sentence if the database beside it has data, which needs the keys that it was made with.
     """
     database = Path(path).with_name(DEFAULT_DATABASE)
     if not os.path.lexists(path) and has_data(database):
@@ -46,7 +47,7 @@ def write(path: str) -> None:
 
 
 def append(path: Path, comment: str, name: str, value: str) -> None:
-    """Add a setting to a file of them. Raises `OSError`."""
+    """Append a setting to a `.env` file. Raises `OSError`."""
     content = path.read_bytes()
     separator = b"\n" if content and not content.endswith(b"\n") else b""
     with path.open("ab") as file:
@@ -54,7 +55,7 @@ def append(path: Path, comment: str, name: str, value: str) -> None:
 
 
 def has_data(database: Path) -> bool:
-    """Return whether there is a database with tables in it, or something that cannot be told from one."""
+    """Return whether the file is a database with tables, or cannot be read and may be one."""
     if not database.exists():
         return False
     try:
@@ -65,7 +66,7 @@ def has_data(database: Path) -> bool:
 
 
 def has_keys() -> bool:
-    """Return whether the settings come from elsewhere, so that no file is missing."""
+    """Return whether the environment has the keys or names another file, so that no `.env` is needed."""
     if os.path.isfile(os.environ.get("ENV_FILE", "")):
         return True
     return all(os.environ.get(name) for name in ("SECRET_KEY", "CONNECTION_SECRET_KEYS"))

@@ -1,7 +1,7 @@
-"""Every setting that the environment may carry, typed, in one table.
+"""The settings that the environment may have, with their types and defaults.
 
-The process environment wins over the `.env` file beside `manage.py` (or the file that `ENV_FILE` names); an empty
-value counts as silent.
+The process environment takes precedence over the `.env` file beside `manage.py`, or over the file that
+`ENV_FILE` names. An empty value counts as not set.
 """
 
 import base64
@@ -51,7 +51,7 @@ def require_network(text: str) -> str:
 
 
 def require_host_name(text: str) -> str:
-    """Refuse what a `Host` header never says, and so would keep everyone out."""
+    """Refuse a text that no `Host` header can have: it would keep every client out."""
     if not re.fullmatch(r"\*|\.?[^\s:/]+|\[[0-9A-Fa-f:.]+\]", text):
         raise ValueError(
             "it takes host names such as registry.example.com, without https://, port or path; IPv6 as [::1]"
@@ -68,16 +68,16 @@ def require_origin(text: str) -> str:
 
 
 def require_exact_origin(text: str) -> str:
-    """Take an origin as browsers send it: in lower case, without the port that goes without saying, and one at a time."""
+    """Return the origin as browsers send it: in lower case and without the default port. Refuse wildcards."""
     origin = require_origin(text.lower())
     if not re.fullmatch(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
         raise ValueError("it takes whole origins such as https://app.example.com, without *")
-    usual_port = ":443" if origin.startswith("https:") else ":80"
-    return origin.removesuffix(usual_port)
+    default_port = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(default_port)
 
 
 def require_listening_address(text: str) -> str:
-    """Take an address or a host name. Without this, a port or a URL would fail only where the server binds it."""
+    """Refuse what is neither an address nor a host name; it would fail only when the server listens on it."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*", text):
         raise ValueError(
             "it takes an address such as 127.0.0.1 or ::1, or a host name; PORT is a setting of its own"
@@ -89,20 +89,19 @@ def require_database(url: SecretStr) -> SecretStr:
     try:
         config = dj_database_url.parse(url.get_secret_value())
         pooled = config.get("OPTIONS", {}).get("pgbouncer", False)
-        engine = (
-            config["ENGINE"] if config["NAME"] != ":memory:" else ""
-        )  # it would end with the process that made it
+        # A database in memory would end with the process that created it.
+        engine = config["ENGINE"] if config["NAME"] != ":memory:" else ""
     except ValueError:
-        engine = ""  # the parser's own message repeats parts of the value
+        engine = ""  # the parser's own message repeats parts of the value, which may be secret
     if not engine.endswith((".sqlite3", ".postgresql")):
         raise ValueError("it is no URL that begins with sqlite:/// or postgresql://")
-    if pooled not in (True, False):  # 1 and 0 are equal to them
+    if pooled not in (True, False):  # 1 and 0 equal these, and pass
         raise ValueError("pgbouncer in it takes true or false")
     return url
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches a server that listens on `host`."""
+    """Return whether a server that listens on `host` can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -134,7 +133,7 @@ PUBLIC_DEBUG = (
 
 
 class Environment(BaseSettings):
-    """The settings table of the README, in the same order. What is secret does not show in its `repr`."""
+    """The settings of the README's table, in the same order. Its `repr` shows no secret."""
 
     model_config = SettingsConfigDict(
         env_file=os.environ.get("ENV_FILE", BASE_DIR / ".env"),
@@ -175,40 +174,43 @@ class Environment(BaseSettings):
 
     @classmethod
     def settings_customise_sources(cls, settings_cls: Any, *sources: Any, **named: Any) -> tuple[Any, ...]:
-        """Take `NAME_FILE` for `NAME`, in the process environment as in `.env`."""
+        """Accept `NAME_FILE` in place of `NAME`, in the process environment and in `.env`."""
         for source in (named["env_settings"], named["dotenv_settings"]):
             source.env_vars = read_named_files(source.env_vars, cls.model_fields)
         return named["env_settings"], named["dotenv_settings"]
 
     @model_validator(mode="after")
     def leave_other_databases(self) -> Self:
-        """Take the file's id for the file's database alone: `DATABASE_URL=... make run` means another."""
+        """Ignore the installation id of `.env` if the process environment names another database.
+
+        The id belongs to the database of that file, and `DATABASE_URL=... make run` uses a different one.
+        """
         if is_database_overridden() and "INSTALLATION_ID" not in os.environ:
             self.installation_id = None
         return self
 
     @model_validator(mode="after")
     def refuse_public_debug(self) -> Self:
-        """Refuse DEBUG where others can reach the server: its pages show code and data to anyone."""
+        """Refuse DEBUG if other machines can reach the server: its pages show code and data to everyone."""
         if self.debug and (self.https or self.trusted_proxies or not is_loopback(self.host)):
             raise ValueError(PUBLIC_DEBUG)
         return self
 
 
 def is_database_overridden() -> bool:
-    """Return whether the process environment, and not the file, names the database."""
+    """Return whether the process environment names the database, in place of the `.env` file."""
     return any(os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_URL_FILE"))
 
 
 def env_file() -> Path:
-    """Return the file of settings, which need not be there."""
+    """Return the path of the `.env` file, which may not exist."""
     return Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 
 
 def read_environment() -> Environment:
     """Return the checked settings.
 
-    Raises `ImproperlyConfigured` with one sentence that names every missing or unusable setting, and no value.
+    Raises `ImproperlyConfigured` with one sentence that names every missing or invalid setting, but no value.
     """
     if fault := fault_of_env_file(str(Environment.model_config["env_file"])):
         raise ImproperlyConfigured(fault)
@@ -222,17 +224,21 @@ def read_environment() -> Environment:
 
 
 def sentence(faults: list[str]) -> str:
-    return f"The environment or .env has settings that are missing or unusable ({'; '.join(faults)}); {advice()}."
+    listed = "; ".join(faults)
+    return f"The environment or .env has settings that are missing or unusable ({listed}); {advice()}."
 
 
 def describe(fault: Any) -> str:
-    """Return what is wrong with which setting; a combination of them names itself."""
+    """Return a setting and what is wrong with it. Messages about several settings name them themselves."""
     message: str = fault["msg"].removeprefix("Value error, ")
     return f"{str(fault['loc'][0]).upper()}: {message}" if fault["loc"] else message
 
 
 def advice() -> str:
-    """Return what to do about missing settings: fresh keys open no secret of a database that is there."""
+    """Return what to do about missing settings. New keys do not fit an existing database."""
     if has_data(BASE_DIR / DEFAULT_DATABASE):
-        return f"put back the .env of {DEFAULT_DATABASE} (`make setup` makes no fresh keys for a database that is there)"
+        return (
+            f"put back the .env of {DEFAULT_DATABASE} "
+            "(`make setup` makes no fresh keys for a database that is there)"
+        )
     return "`make setup` writes a .env with fresh keys"

@@ -1,4 +1,4 @@
-"""Settings from files: each from one of its own, and all from `.env`, which may be written by an editor of any kind."""
+"""Settings from files: one setting from the file that `NAME_FILE` names, and checks of the `.env` file."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ SUFFIX = "_file"
 
 
 class UnusableFiles(Exception):
-    """Files that were named for settings and cannot be used; `faults` has a sentence for each setting."""
+    """Files named by settings cannot be used. `faults` has a message for each of these settings."""
 
     def __init__(self, faults: dict[str, str]) -> None:
         super().__init__(", ".join(faults))
@@ -15,9 +15,10 @@ class UnusableFiles(Exception):
 
 
 def read_named_files(variables: Mapping[str, str | None], settings: Iterable[str]) -> dict[str, str | None]:
-    """Return `variables`, where `NAME_FILE` gives the value of the setting `NAME` as that file's text.
+    """Return `variables` with the values of `settings` that are in files.
 
-    Names are in lower case. Raises `UnusableFiles`.
+    For a setting `name`, the variable `name_file` is the path of a file whose text is the value. Names are in
+    lower case. Raises `UnusableFiles`.
     """
     found, faults = dict(variables), {}
     for name in settings:
@@ -32,7 +33,10 @@ def read_named_files(variables: Mapping[str, str | None], settings: Iterable[str
 
 
 def read_text(path: str, *, taken: bool, setting: str) -> str:
-    """Return the text of a file without the end of its line. Raises `ValueError` with what is wrong with it."""
+    """Return the text of a file without the line end at its end.
+
+    `taken` says that `setting` has a value already. Raises `ValueError` if so, or if the file cannot be used.
+    """
     if taken:
         raise ValueError(f"{setting} is given, too; give one of them")
     try:
@@ -47,9 +51,9 @@ def read_text(path: str, *, taken: bool, setting: str) -> str:
 
 
 def fault_of_env_file(path: str | Path) -> str:
-    """Return what is wrong with `.env`; an empty text if it can be read, or is not there."""
+    """Return why `.env` cannot be read; an empty text if it can be read or does not exist."""
     if not Path(path).is_file():
-        return ""  # also a pipe, which could not be read again
+        return ""  # also for a pipe, which can only be read once
     try:
         content = Path(path).read_bytes()
         if "\0" not in content.decode():

@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it can serve. Neither tells an anonymous caller why not."""
+"""`/healthz` says whether the process runs, `/readyz` whether it can serve. Only the log has reasons."""
 
 import logging
 import os
@@ -20,8 +20,8 @@ from itempath.models import Installation
 
 logger = logging.getLogger(__name__)
 
-# Milliseconds for a lock, and no wait for the disk: until the end of the transaction, on PostgreSQL.
-LOCALLY = "SELECT set_config('lock_timeout', '100', true), set_config('synchronous_commit', 'off', true)"
+# For one transaction on PostgreSQL: wait 100 milliseconds for a lock, and not for the disk.
+SET_LOCAL = "SELECT set_config('lock_timeout', '100', true), set_config('synchronous_commit', 'off', true)"
 MIN_FREE_SPACE = 65_536  # bytes, on SQLite
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
@@ -30,7 +30,10 @@ TABLES = {
 
 
 class HealthMiddleware:
-    """Answers the two paths first: probes come by address, in plain HTTP, every few seconds."""
+    """Answers the two paths before any other middleware does.
+
+    Probes call every few seconds, by address and in plain HTTP, which other middleware would refuse or log.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -45,7 +48,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if the database can be read and written, has tables and migrations, and the keys fit; else 503."""
+    """Answer 200 if the database can be read and written, is migrated and fits the keys; 503 otherwise."""
     faults = list_faults()
     for fault in faults:
         logger.error("Not ready: %s", fault)
@@ -56,16 +59,17 @@ VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": healthz, 
 
 
 def list_faults() -> list[str]:
-    """Return why the database cannot serve, in words for the log: nothing if it can."""
+    """Return the reasons why the database cannot serve, for the log; an empty list if it can."""
     try:
-        return find_unread() or find_unwritten()
+        return find_read_faults() or find_write_faults()
     except Error as error:
         return [f"the database cannot be reached ({error})"]
     except DecryptionError as error:
         return [f"CONNECTION_SECRET_KEYS are not the keys of this database ({error})"]
 
 
-def find_unread() -> list[str]:
+def find_read_faults() -> list[str]:
+    """Return a reason if tables or migrations are missing. Raises `DecryptionError` if the keys are wrong."""
     if lost := expected_tables() - {name for (name,) in read(TABLES[connection.vendor])}:
         advice = "restore a backup, or run `python manage.py migrate`"
         return [f"{len(lost)} tables are missing, such as {min(lost)}; {advice}"]
@@ -76,8 +80,11 @@ def find_unread() -> list[str]:
     return []
 
 
-def find_unwritten() -> list[str]:
-    """Write something. Another's write in progress, such as an import, is no fault and is not waited for."""
+def find_write_faults() -> list[str]:
+    """Return a reason if the database cannot be written.
+
+    If another writer holds the lock, such as an import, that is no fault and is not waited for.
+    """
     if connection.vendor == "sqlite" and free_space() < MIN_FREE_SPACE:
         return [f"the disk of the database is full ({free_space()} bytes are free)"]
     try:
@@ -92,25 +99,29 @@ def find_unwritten() -> list[str]:
 
 
 def free_space() -> int:
-    """Return the bytes left for SQLite: its write-ahead log may have room from before, and tell nothing."""
+    """Return the bytes that are free on the disk of an SQLite database.
+
+    A write alone would not notice a full disk as long as there is unused space in the write-ahead log.
+    """
     space = os.statvfs(os.path.dirname(os.path.abspath(settings.DATABASES["default"]["NAME"])))
     return space.f_bavail * space.f_frsize
 
 
 @contextmanager
 def probing() -> Iterator[None]:
-    """Begin a transaction that waits neither for locks nor for the disk: it need not last."""
+    """Run a transaction that waits neither for locks nor for the disk, as its write may get lost."""
     if connection.vendor == "sqlite":
         with unsynchronized(), transaction.atomic():
             yield
         return
     with transaction.atomic():
-        read(LOCALLY)
+        read(SET_LOCAL)
         yield
 
 
 @contextmanager
 def unsynchronized() -> Iterator[None]:
+    """Make SQLite wait neither for locks nor for the disk within the block."""
     set_busy_timeout(0)
     set_synchronous("NORMAL")
     try:
@@ -121,7 +132,7 @@ def unsynchronized() -> Iterator[None]:
 
 
 def set_synchronous(level: str) -> None:
-    """Say whether commits wait for the disk; SQLite refuses to change it within a transaction."""
+    """Set whether commits wait for the disk. SQLite refuses to change this within a transaction."""
     if not connection.in_atomic_block:
         connection.connection.execute(f"PRAGMA synchronous = {level}")
 
@@ -141,6 +152,6 @@ def expected_tables() -> set[str]:
 
 @lru_cache(maxsize=4)
 def count_pending(applied: frozenset[tuple[str, ...]]) -> int:
-    """Return how many migrations are missing beside `applied`; a plan costs ten times the rest."""
+    """Return how many migrations are missing. Cached: a plan takes ten times as long as all other checks."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,7 +1,7 @@
-"""What a start makes sure of first: that the database is there, and is this installation's.
+"""The check at every start that the database exists and belongs to this installation.
 
-`INSTALLATION_ID` in the settings says that the installation had a database, and which. It is written into `.env` once
-there is one; where the settings come from the environment, whoever keeps them sets it.
+The setting `INSTALLATION_ID` is the id of this installation's database. The first start writes it into
+`.env`; where the settings come from the process environment, the operator sets it.
 """
 
 import os
@@ -20,28 +20,30 @@ from itempath.models import Installation
 COMMENT = "Which database this installation has: a start that finds another one, or an empty one, stops."
 UNUSABLE = "The database cannot be used: "
 LOST = (
-    "this installation had one (INSTALLATION_ID is {id}), and {place} {fault}: bring it back, or a backup with "
-    "`manage.py restore FILE`; to begin with a new one, remove INSTALLATION_ID from .env or the environment."
+    "this installation had one (INSTALLATION_ID is {id}), and {database} {fault}: "
+    "bring it back, or a backup with `manage.py restore FILE`; to begin with a new one, "
+    "remove INSTALLATION_ID from .env or the environment."
 )
 ANOTHER = (
-    "{place} is the database of the installation {found}, and INSTALLATION_ID is {id}: put the right one into "
-    "DATABASE_URL, or set INSTALLATION_ID to {found} if this one is meant."
+    "{database} is the database of the installation {found}, and INSTALLATION_ID is {id}: "
+    "put the right one into DATABASE_URL, or set INSTALLATION_ID to {found} if this one is meant."
 )
-FOREIGN = "{place} has tables of something else ({tables}): name a database of its own in DATABASE_URL."
+FOREIGN = "{database} has tables of something else ({tables}): name a database of its own in DATABASE_URL."
 
 
 def require_database() -> None:
-    """Refuse a database that was lost, or is not this installation's, or not this product's.
+    """Check that the database is the one of this installation, or may become it.
 
-    Raises `CommandError` with one sentence, and the database's own error if it cannot be read.
+    Raises `CommandError` with one sentence if it was lost, belongs to another installation or to something
+    else. Raises the database's own error if it cannot be read.
     """
     tables = set(connection.introspection.table_names())
     if Installation._meta.db_table in tables:
         require_own(Installation.current())
     elif Connection._meta.db_table in tables:
-        return  # made by a version that had no ids
+        return  # created by a version that had no installation ids
     elif foreign := sorted(tables - known_tables()):
-        raise CommandError(FOREIGN.format(place=place(), tables=", ".join(foreign[:3])))
+        raise CommandError(FOREIGN.format(database=display_name(), tables=", ".join(foreign[:3])))
     elif settings.INSTALLATION_ID:
         raise CommandError(UNUSABLE + lost("is empty"))
 
@@ -49,11 +51,11 @@ def require_database() -> None:
 def require_own(found: object) -> None:
     expected = settings.INSTALLATION_ID
     if expected and found and found != expected:
-        raise CommandError(ANOTHER.format(place=place(), found=found, id=expected))
+        raise CommandError(ANOTHER.format(database=display_name(), found=found, id=expected))
 
 
 def lost(fault: str) -> str:
-    return LOST.format(id=settings.INSTALLATION_ID, place=place(), fault=fault)
+    return LOST.format(id=settings.INSTALLATION_ID, database=display_name(), fault=fault)
 
 
 def known_tables() -> set[str]:
@@ -61,9 +63,9 @@ def known_tables() -> set[str]:
 
 
 def note_installation() -> str | None:
-    """Write the database's id beside the settings that name the database.
+    """Write the id of the database into `.env`, unless it is set already.
 
-    Return the line for whoever keeps the settings if it could not be written; nothing if it stands there.
+    Return the line for the operator to add to the settings if it cannot be written there; `None` otherwise.
     """
     if settings.INSTALLATION_ID:
         return None
@@ -85,8 +87,8 @@ def database_name() -> str:
     return str(settings.DATABASES["default"]["NAME"])
 
 
-def place() -> str:
-    """Return what an operator calls the database, without its password."""
+def display_name() -> str:
+    """Return a name of the database for operators, without its password."""
     config = settings.DATABASES["default"]
     if is_sqlite():
         return database_name()
@@ -94,12 +96,12 @@ def place() -> str:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Return one sentence for a database that cannot be used."""
+    """Return one sentence that says why the database cannot be used."""
     return UNUSABLE + ((is_sqlite() and reason_of_file(error)) or str(error).strip())
 
 
 def reason_of_file(error: BaseException) -> str:
-    """Return what is wrong with SQLite's file; nothing if the fault is another."""
+    """Return what is wrong with the file of an SQLite database; an empty text if the cause is another."""
     file = Path(database_name())
     if is_damage(error):
         return f"{file} is damaged, or no SQLite database ({error}): `manage.py restore` a backup."

@@ -1,4 +1,4 @@
-"""What the project itself stores: which installation a database belongs to."""
+"""The one model of the project: the installation that a database belongs to."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,10 +9,10 @@ from django.utils import timezone
 
 
 class Installation(models.Model):
-    """The one row that names the installation: a start knows its own database by it."""
+    """The id of the installation, in a single row. A start recognizes its own database by it."""
 
     uid = models.UUIDField(default=uuid4, editable=False)
-    # Written by `/readyz`, to see whether the database takes writes; nothing reads it.
+    # `/readyz` writes it to test whether the database can be written. Nothing reads it.
     probed_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -23,17 +23,17 @@ class Installation(models.Model):
 
     @classmethod
     def ensure(cls) -> None:
-        """Name the database if it has no name yet: as INSTALLATION_ID says, or anew."""
+        """Give the database an id if it has none: INSTALLATION_ID, or a new one if that is not set."""
         values: dict[str, Any] = {"uid": settings.INSTALLATION_ID or uuid4()}
         cls.objects.get_or_create(pk=1, defaults=values)
 
     @classmethod
     def current(cls) -> UUID | None:
-        """Return the id of this database's installation."""
+        """Return the installation id of this database; `None` if it has none."""
         return cls.objects.values_list("uid", flat=True).first()
 
     @classmethod
     def probe(cls) -> None:
-        """Write what nobody reads. Raises the database's error where it takes no writes."""
+        """Write to the database. Raises the database's error if it cannot be written."""
         if not cls.objects.update(probed_at=timezone.now()):
             cls.ensure()

@@ -1,4 +1,4 @@
-"""Django settings. What differs between installations is in `environment.py`."""
+"""Django settings. `environment.py` has those that differ between installations."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from django.urls import reverse_lazy
 from core.redaction import LINE_FORMAT
 from itempath.environment import BASE_DIR, read_environment
 
-django_stubs_ext.monkeypatch()  # lets Django's classes take type arguments, as ModelAdmin[App]
+django_stubs_ext.monkeypatch()  # allows type arguments for Django's classes, such as ModelAdmin[App]
 
 ENVIRONMENT = read_environment()
 
@@ -99,8 +99,10 @@ TEMPLATES = [
     }
 ]
 
+# A client gets an answer, or 503, within 5 seconds of a database that is locked or unreachable. The timeouts
+# in `database()` and the default of `DATABASE_LOCK_TIMEOUT` follow from that.
 
-# Seconds, of PostgreSQL's three limits; a lock is given up within the 5 s of the contract.
+# PostgreSQL's three timeouts, in seconds.
 TIME_LIMITS = {
     "statement": ENVIRONMENT.database_statement_timeout,
     "lock": ENVIRONMENT.database_lock_timeout,
@@ -111,36 +113,41 @@ TIME_LIMITS = {
 def database(url: str) -> dict[str, Any]:
     """Return Django's database settings for `url`."""
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
-    options = config.setdefault("OPTIONS", {})
-    if config["ENGINE"].endswith("sqlite3"):
-        config["ENGINE"] = "core.db.sqlite3"
-        # WAL lets readers go on beside the one writer; IMMEDIATE takes the write lock at BEGIN, where the busy
-        # timeout applies: a transaction that first reads and then writes would fail at once instead.
-        # 3 s: a client hears 503 within the 5 s of the contract.
-        options |= {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
-    else:
-        config["ENGINE"] = "core.db.postgresql"
-        # PgBouncer hands a session on with each transaction: it may know neither statements that were prepared, nor a
-        # cursor, nor what was set for it.
-        config["DISABLE_SERVER_SIDE_CURSORS"] = pooled = bool(options.pop("pgbouncer", False))
-        options |= {"server_side_binding": True, "prepare_threshold": None if pooled else 5}
-        if not pooled:
-            options |= {f"{name}_timeout": 1000 * seconds for name, seconds in TIME_LIMITS.items()} | options
-        options.setdefault("connect_timeout", 3)  # seconds, for the same 5 s
-        options.setdefault("application_name", "connections-registry")
-        # A peer that vanished is noticed within the same 5 s.
-        options |= {
-            "tcp_user_timeout": 3000,
-            "keepalives_idle": 2,
-            "keepalives_interval": 1,
-            "keepalives_count": 2,
-        }
-    return config
+    config.setdefault("OPTIONS", {})
+    return sqlite(config) if config["ENGINE"].endswith("sqlite3") else postgresql(config)
+
+
+def sqlite(config: dict[str, Any]) -> dict[str, Any]:
+    # With WAL, readers do not wait for the writer. IMMEDIATE takes the write lock at BEGIN, which waits for
+    # up to `timeout` seconds; otherwise a transaction that reads before it writes would fail at once if
+    # another writes.
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 3, "init_command": "PRAGMA journal_mode=WAL"}
+    return config | {"ENGINE": "core.db.sqlite3", "OPTIONS": config["OPTIONS"] | options}
+
+
+def postgresql(config: dict[str, Any]) -> dict[str, Any]:
+    options = config["OPTIONS"]
+    # Behind PgBouncer, every transaction may get another session of the server. Prepared statements, cursors
+    # and options of the session, such as its timeouts, would be missing there or reach other clients.
+    pooled = bool(options.pop("pgbouncer", False))
+    options |= {"server_side_binding": True, "prepare_threshold": None if pooled else 5}
+    if not pooled:
+        options |= {f"{name}_timeout": 1000 * seconds for name, seconds in TIME_LIMITS.items()} | options
+    options.setdefault("connect_timeout", 3)  # seconds
+    options.setdefault("application_name", "connections-registry")
+    # In milliseconds, then seconds: a server that vanished without a word is noticed within 5 seconds.
+    options |= {
+        "tcp_user_timeout": 3000,
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+    }
+    return config | {"ENGINE": "core.db.postgresql", "DISABLE_SERVER_SIDE_CURSORS": pooled}
 
 
 DATABASES = {"default": database(ENVIRONMENT.database_url.get_secret_value())}
 
-# Where a login leads that came from nowhere.
+# Where a login leads that did not start from a page.
 LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["accounts.backends.ThrottledModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -182,7 +189,10 @@ SPECTACULAR_SETTINGS = {
             "bearer": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "An access token, an application token or an API key; where a call says so, a refresh token.",
+                "description": (
+                    "An access token, an application token or an API key; "
+                    "where a call says so, a refresh token."
+                ),
             }
         }
     },
@@ -215,12 +225,13 @@ SIMPLE_JWT = {
     "TOKEN_VERIFY_SERIALIZER": "accounts.serializers.TokenVerifySerializer",
 }
 
-# A change is led to the log lines of its request.
-AUDITLOG_DISABLE_ON_RAW_SAVE = True  # loaddata brings the record along
+AUDITLOG_DISABLE_ON_RAW_SAVE = True  # the file of `loaddata` has the audit entries already
+# Each audit entry has the id of the request, which leads to its log lines.
 AUDITLOG_CID_GETTER = "core.middleware.current_request_id"
 
 
-def seen_with(permission: str) -> Callable[[HttpRequest], bool]:
+def requires(permission: str) -> Callable[[HttpRequest], bool]:
+    """Return a function that says whether the user of a request has `permission`."""
     return lambda request: request.user.has_perm(permission)
 
 
@@ -229,12 +240,13 @@ def asset(path: str) -> Callable[[HttpRequest], str]:
 
 
 def menu(title: str, model: str, icon: str) -> dict[str, Any]:
+    """Return the menu entry of a model's list, for users who may see it. `model` is `app.name`."""
     app, _, name = model.partition(".")
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": seen_with(f"{app}.view_{name}"),
+        "permission": requires(f"{app}.view_{name}"),
     }
 
 
@@ -263,7 +275,7 @@ UNFOLD = {
             "950": "oklch(27.7% .046 192.5)",
         }
     },
-    # In the order of what an operator does most.
+    # What an operator uses most comes first.
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
@@ -314,13 +326,13 @@ FORMAT_MODULE_PATH = ["itempath.formats"]
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Served from the packages themselves: `make run` needs no collectstatic.
+# Files are served from the installed packages, so that `make run` needs no `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 
-# Pages of other origins may call the API with a bearer, never with the admin's cookie.
+# Pages of other origins may call the API with a bearer, but never with the admin's session cookie.
 CORS_ALLOWED_ORIGINS = ENVIRONMENT.cors_origins
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = (*default_headers, "if-none-match", "prefer", "x-request-id")
@@ -328,7 +340,7 @@ CORS_EXPOSE_HEADERS = (
     *("Allow", "ETag", "Link", "Retry-After", "WWW-Authenticate"),
     *("X-Ignored-Body", "X-Ignored-Parameters", "X-Request-ID"),
 )
-if CORS_ALLOWED_ORIGINS:  # it would add a Vary to every answer
+if CORS_ALLOWED_ORIGINS:  # otherwise the middleware would add a `Vary` header to every answer for nothing
     MIDDLEWARE.insert(
         MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1,
         "corsheaders.middleware.CorsMiddleware",
@@ -337,19 +349,21 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENVIRONMENT.h
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts_include_subdomains
 SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts_preload
-# Both bind other hosts of the domain, for as long as browsers remember it: nobody should have to choose them.
+# The two checks ask for HSTS options that bind other hosts of the domain, too, for as long as browsers store
+# them. The operator decides on these.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-# The longest that a login lasts; `accounts.session_middleware` counts from the login, and ends a session that was left idle.
+# The maximum duration of a login. `accounts.session_middleware` counts it from the login, and also ends idle
+# sessions.
 SESSION_COOKIE_AGE = ENVIRONMENT.session_hours * 3600
 SESSION_IDLE_SECONDS = ENVIRONMENT.session_idle_minutes * 60
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "core.error_pages.csrf_failure"
-# Everything comes from this server. `accounts.session_middleware` adds what the admin's scripts need.
+# Pages load everything from this server. `core.page_middleware` adds what the admin's scripts need.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [csp.NONE],
         "script-src": [csp.SELF],
-        # The admin's theme stands in a style element, its widgets have style attributes.
+        # The admin's theme is a style element, and its widgets have style attributes.
         "style-src": [csp.SELF, csp.UNSAFE_INLINE],
         "font-src": [csp.SELF],
         "img-src": [csp.SELF, "data:"],
@@ -362,10 +376,10 @@ CONTENT_SECURITY_POLICY = {
 }
 DEFAULT_EXCEPTION_REPORTER = "core.redaction.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "core.redaction.ReporterFilter"
-# Bounds the bodies of forms and of API calls that need one: 413 beyond it.
+# The largest body of a form or an API call, in bytes. A larger one gets 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
-# What no line shows is not looked up for each.
+# No log line shows these, so they are not determined for each.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 LOGGING = {
@@ -377,9 +391,10 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "json"}
     },
     "root": {"handlers": ["console"], "level": ENVIRONMENT.log_level},
-    # Django's own handler mails tracebacks to ADMINS and prints only in DEBUG; one console for everything is plainer.
+    # Django's own handlers mail errors to ADMINS and print only in DEBUG. Here everything goes to the
+    # console.
     "loggers": {"django": {"handlers": [], "propagate": True}, "django.request": {"level": "ERROR"}},
 }
 
-# Not a setting, as it holds every secret: pages about failures and `diffsettings` list what settings there are.
+# It holds every secret, and error pages and `diffsettings` show all upper-case names of this module.
 del ENVIRONMENT

@@ -1,8 +1,8 @@
-"""What a server process says from its first moment on, as lines of JSON on standard error.
+"""Turns everything that a server process writes to standard error into lines of JSON.
 
-Django sets up logging when it has read its settings. What comes before that, and what Python and libraries print by
-themselves (tracebacks, warnings, the refusal of a command), goes through the stream of this module. A terminal shows it
-as it is.
+Django sets up logging when it has read its settings. Earlier output, and what Python and libraries print
+themselves, such as tracebacks, warnings and the error of a command, passes through the stream of this module.
+On a terminal, standard error stays as it is.
 """
 
 import io
@@ -15,15 +15,15 @@ from django.conf import settings
 from core.middleware import RequestIdFilter
 from core.redaction import LINE_FORMAT, RedactingFormatter
 
-# Granian's own loggers: of the server, and of its access log, which this product replaces.
-GRANIAN = ("_granian", "granian.access")
+# The loggers of Granian: for the server, and for its access log, which this product replaces by its own.
+GRANIAN_LOGGERS = ("_granian", "granian.access")
 
-# What every line of the log begins with.
-LOGGED = '{"time":'
+# The beginning of every line that is JSON already.
+JSON_START = '{"time":'
 
 
 class JsonLines(io.TextIOBase):
-    """Passes lines of JSON on, and writes any other text as the message of one."""
+    """A text stream that passes lines of JSON on and writes other text as the message of such a line."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -37,7 +37,7 @@ class JsonLines(io.TextIOBase):
         return self.stream.fileno()
 
     def write(self, text: str) -> int:
-        if text.startswith(LOGGED):
+        if text.startswith(JSON_START):
             self.flush()
             self.stream.write(text)
         else:
@@ -53,6 +53,7 @@ class JsonLines(io.TextIOBase):
         self.stream.flush()
 
     def line(self, text: str) -> str:
+        """Return a log line with `text`. Its level is ERROR, or WARNING for warnings of system checks."""
         level = logging.WARNING if "WARNINGS:" in text and "ERRORS:" not in text else logging.ERROR
         record = logging.LogRecord("stderr", level, __file__, 0, text, None, None)
         RequestIdFilter().filter(record)
@@ -60,26 +61,26 @@ class JsonLines(io.TextIOBase):
 
 
 def is_complete(text: str) -> bool:
-    """Return whether nothing more belongs to `text`: a traceback comes in pieces, its error last."""
+    """Return whether `text` is a whole message. A traceback comes in pieces; its last line is the error."""
     *_, last = text.removesuffix("\n").split("\n")
     return text.endswith("\n") and not last.startswith(" ") and not last.rstrip().endswith(":")
 
 
 def log_as_json() -> None:
-    """Let this process write JSON to standard error, unless that is a terminal."""
+    """Make this process write JSON to standard error, unless that is a terminal."""
     if not sys.stderr.isatty() and not isinstance(sys.stderr, JsonLines):
         sys.stderr = JsonLines(sys.stderr)
 
 
 def make_handler() -> logging.Handler:
-    """Return the handler of a process that Granian started: its logging is set up first, with this."""
+    """Return the log handler of a server process. Granian calls this first in every new process."""
     log_as_json()
     logging.captureWarnings(True)
     return logging.StreamHandler()
 
 
 def granian_log_config() -> dict[str, Any]:
-    """Return what Granian takes as `log_dictconfig`, or as the JSON of `--log-config`."""
+    """Return the logging configuration for Granian's `log_dictconfig`."""
     config: dict[str, Any] = settings.LOGGING
     handlers = {
         name: {
@@ -89,5 +90,5 @@ def granian_log_config() -> dict[str, Any]:
         }
         for name, handler in config["handlers"].items()
     }
-    loggers = config["loggers"] | {name: {"handlers": [], "propagate": True} for name in GRANIAN}
+    loggers = config["loggers"] | {name: {"handlers": [], "propagate": True} for name in GRANIAN_LOGGERS}
     return config | {"handlers": handlers, "loggers": loggers}

@@ -37,7 +37,8 @@ urlpatterns = [
         ),
     ),
     path("admin/", RedirectView.as_view(pattern_name="admin:connections_connection_changelist")),
-    # Django's own pattern for these has two open ends, and looks for them in a time that grows with the path's square.
+    # The admin's own pattern for these paths has two open-ended groups: matching a long path takes quadratic
+    # time. The registry does not use them.
     re_path(r"^admin/r/", unknown_page),
     path("admin/", admin.site.urls),
 ]

@@ -18,7 +18,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
 application: "WSGIApplication" = bound_requests(get_wsgi_application())
 application = trust_proxies(application, settings.TRUSTED_PROXIES)
 
-# What is loaded stays: the collector need not look at it again, nor at each thousand records of a large page.
+# Garbage collection is made rarer. Modules stay loaded, so the collector need not visit them again, and it
+# need not run for every thousand records of a large page.
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000, 20, 20)

@@ -1,4 +1,4 @@
-"""Secrets that are easy to find again, and every place where one could turn up."""
+"""Canaries: secrets with a mark that tests search for in answers, logs and the database."""
 
 import base64
 from collections.abc import Iterator
@@ -7,19 +7,21 @@ from typing import Any
 from django.contrib.sessions.models import Session
 from django.db import connection
 
-# Letters and digits only: URL-quoting, HTML, JSON and Python write them as they are, whatever stands around them.
+# Letters and digits only, as URL quoting, HTML, JSON and Python leave them unchanged.
 MARK = "cAnArY7f3a9c51e0Zq"
 
 CANARIES = {
     "password": f"pass {MARK} <b>&\"'\\ %41+/=?#",
     "token": f"tök日本🚚{MARK}é",
-    "private_key": f"-----BEGIN KEY-----\n{MARK}/one+two==\n{MARK} three four {'five ' * 30}\n-----END KEY-----\n",
+    "private_key": (
+        f"-----BEGIN KEY-----\n{MARK}/one+two==\n{MARK} three four {'five ' * 30}\n-----END KEY-----\n"
+    ),
     "private_headers": f"X-Key: {MARK} \"quoted\" 'too'\nX-Other: {MARK}\\n",
 }
 
 
-def forms(mark: str = MARK) -> set[str]:
-    """Return the texts of which one is in everything that holds the mark: itself, and its base64 at each alignment."""
+def encodings(mark: str = MARK) -> set[str]:
+    """Return the mark and its base64 at each alignment: every text with the mark contains one of these."""
     return {mark} | {encoded for before in range(3) for encoded in base64_cores(mark.encode(), before)}
 
 
@@ -29,9 +31,9 @@ def base64_cores(raw: bytes, before: int) -> Iterator[str]:
 
 
 def found(text: str, mark: str = MARK) -> list[str]:
-    """Return the surroundings of every form of the mark in `text`."""
-    places = [(text.find(form), form) for form in forms(mark)]
-    return [text[max(place - 60, 0) : place + len(form) + 20] for place, form in places if place >= 0]
+    """Return the surroundings of the first occurrence of each encoding of the mark in `text`."""
+    hits = [(text.find(encoding), encoding) for encoding in encodings(mark)]
+    return [text[max(index - 60, 0) : index + len(encoding) + 20] for index, encoding in hits if index >= 0]
 
 
 def whole_answer(response: Any) -> str:
@@ -46,7 +48,7 @@ def whole_answer(response: Any) -> str:
 
 
 def whole_database() -> str:
-    """Return every value of every column of every table, and the sessions, which are compressed, unpacked."""
+    """Return every value of every table, and the decoded contents of the sessions, which are compressed."""
     sessions = [str(session.get_decoded()) for session in Session.objects.all()]
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)

@@ -1,4 +1,4 @@
-"""The cast: a reader, an operator, a manager, an administrator and a stranger, and the server as a real process."""
+"""Fixtures for all tests: users of each role, API clients, and the server as a real process."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that run servers: they take longest, and at the end one process would be left with them."""
+    """Run the tests with servers first. They take longest, and at the end few processes would share them."""
     items.sort(key=lambda item: item.get_closest_marker("live") is None)
 
 
@@ -42,28 +42,30 @@ def make_user(name: str, role: Role = Role.NONE, **fields) -> User:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request):
-    """Each process of the suite has a database of its own: a name with a suffix, but for SQLite's, which are in memory."""
-    if not settings.DATABASES["default"]["ENGINE"].endswith(
-        "sqlite3"
-    ):  # pytest-django knows Django's own backend alone
+    """Give each process of the suite a database of its own, by a suffix to the name.
+
+    The databases of SQLite are in memory and need none; pytest-django knows that of Django's own backend
+    only.
+    """
+    if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
 
 
 @pytest.fixture(autouse=True)
 def quick_hashing(settings):
-    """Passwords are hashed once, not a million times."""
+    """Hash passwords with one round instead of a million."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
 def quick_clients(settings):
-    """A client begins without a walk through all static files; each is looked for when it is asked for."""
+    """Look for static files when they are requested, so that a new client need not list them all."""
     settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_remembered():
-    """No test knows the bearers of another one, nor its pages."""
+def clear_caches():
+    """Clear what a process caches, so that no test sees the bearers or pages of another."""
     bearer_cache.clear()
     for budget in (security_log.failed, security_log.locked, security_log.refused):
         budget.clear()
@@ -97,7 +99,7 @@ def application(db) -> User:
 
 @pytest.fixture
 def bearer() -> Callable[[User | str], APIClient]:
-    """Return an API client for a user (by a fresh API key) or for a raw bearer."""
+    """Return a function that makes an API client for a user, by a new API key, or for a raw bearer."""
 
     def client_of(who: User | str) -> APIClient:
         client = APIClient()
@@ -109,13 +111,13 @@ def bearer() -> Callable[[User | str], APIClient]:
 
 @pytest.fixture
 def api(reader: User, bearer: Callable[[User | str], APIClient]) -> APIClient:
-    """The reader's client."""
+    """An API client of `reader`."""
     return bearer(reader)
 
 
 @dataclass
 class Server:
-    """A running `manage.py serve`, and what it printed."""
+    """A running `manage.py serve` and the lines that it printed."""
 
     process: subprocess.Popen[str]
     base: str
@@ -155,7 +157,7 @@ def free_port() -> int:
 
 
 def wait_for(base: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 90  # a machine that is busy elsewhere may take its time
+    deadline = time.monotonic() + 90  # the machine may be busy with other tests
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the server ended with {process.returncode}"
         try:
@@ -167,7 +169,7 @@ def wait_for(base: str, process: subprocess.Popen[str]) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Return the server processes, without Python's own helper for shared resources."""
+    """Return the ids of the server processes, without Python's resource tracker."""
     found = subprocess.run(
         ["ps", "-ww", "--ppid", str(pid), "-o", "pid=,args="], capture_output=True, text=True, check=False
     ).stdout
@@ -179,7 +181,7 @@ def children(pid: int) -> list[int]:
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """Wait for `condition` to return something, and return it."""
+    """Wait until `condition` returns something true, and return that."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -221,7 +223,7 @@ def stop_server(server: Server) -> None:
 
 @contextmanager
 def running_server(database: str, folder: Path) -> Iterator[Server]:
-    """Run a server on `database` for as long as the block lasts; what it logs goes to `folder`."""
+    """Run a server on `database` during the block. Its log goes to `folder`."""
     server = start_server({"DATABASE_URL": database}, folder / "errors.log")
     try:
         yield server
@@ -231,7 +233,10 @@ def running_server(database: str, folder: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory) -> Iterator[Callable[[], str]]:
-    """Return a maker of new databases of the kind that the suite runs on, each given as a DATABASE_URL: empty, or a copy of another."""
+    """Return a function that creates a database of the suite's kind and returns its DATABASE_URL.
+
+    The database is empty, or a copy of the one that is passed.
+    """
     admin_url = os.environ["DATABASE_URL"]
     names: list[str] = []
 
@@ -256,7 +261,7 @@ def empty_database(tmp_path_factory) -> Iterator[Callable[[], str]]:
 
 @pytest.fixture(scope="session")
 def new_database(empty_database) -> Callable[[], str]:
-    """Return a maker of databases that are migrated and hold nothing; the migrations run once."""
+    """Return a function that creates a migrated, empty database. The migrations run only once."""
 
     @cache
     def migrated() -> str:
@@ -274,14 +279,14 @@ def new_database(empty_database) -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def server(new_database, tmp_path_factory) -> Iterator[Server]:
-    """One server with the demo data, for tests that only read."""
+    """A server with the example data, for tests that only read."""
     with running_server(new_database(), tmp_path_factory.mktemp("server")) as running:
         yield running
 
 
 @pytest.fixture
 def new_server(new_database, tmp_path) -> Iterator[Callable[..., Server]]:
-    """Return a starter of servers, each with a database of its own unless it is given one."""
+    """Return a function that starts a server, with a new database unless it is passed one."""
     running: list[Server] = []
 
     def start(**environment: str) -> Server:

@@ -1,4 +1,4 @@
-"""Settings for the tests, in place before Django reads them: no `.env` and no running installation is touched."""
+"""Settings for the tests, set before Django reads them, so that no `.env` and no installation is used."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""What a browser does with the pages of the admin."""
+"""Helpers that use the admin's pages as a browser does."""
 
 from typing import Any
 
@@ -47,7 +47,10 @@ def manager_browser(**options: Any) -> Client:
 
 
 def filled(page: Any, **changes: Any) -> dict[str, Any]:
-    """Return what the form of `page` would send: its values with `changes`; `None` leaves a field out, as an unticked box is."""
+    """Return the data that the form of `page` sends: its values with `changes`.
+
+    `None` leaves a field out, as browsers do with a checkbox that is not ticked.
+    """
     form = page.context["adminform"].form
     data = {name: form[name].value() for name in form.fields}
     return {
@@ -66,10 +69,10 @@ def page_of(connection: Connection) -> str:
 
 
 def change(client: Client, connection: Connection, **changes: Any) -> Any:
-    """Open the connection's page, make `changes`, and save."""
+    """Open the connection's page, make `changes` and save it."""
     return client.post(page_of(connection), filled(client.get(page_of(connection)), **changes))
 
 
 def errors_of(page: Any) -> str:
-    """Return what the form of a page that came back complains of."""
+    """Return the errors of the form on a page; an empty text if the answer is no page."""
     return str(page.context["adminform"].form.errors) if page.status_code == 200 else ""

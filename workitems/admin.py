@@ -11,7 +11,8 @@ from django.utils.safestring import SafeString
 from core.admin import RegistryAdmin, is_id
 from workitems.models import ENDS, Backlog, Bug, Initiative, Item, Link, Organization, WorkItem
 
-LINKS_PAGE = 50
+# The number of links that a record's page shows at once.
+LINKS_PAGE_SIZE = 50
 
 
 def page_of(end: str, pk: int) -> str:
@@ -19,7 +20,7 @@ def page_of(end: str, pk: int) -> str:
 
 
 def describe(end: str, pk: int, title: str) -> SafeString:
-    """Return one end of a link: its kind, id and title, and the way to its page."""
+    """Return one end of a link as HTML: its type and id, linked to its page, and its title."""
     return format_html('<a href="{}">{} {}</a> {}', page_of(end, pk), end.capitalize(), pk, title)
 
 
@@ -43,7 +44,7 @@ class OrganizationAdmin(RegistryAdmin[Organization]):
 
 
 class WorkItemAdmin(RegistryAdmin[WorkItem]):
-    """A record's page shows its links below the form."""
+    """The pages of one type of work item. A record's page shows its links below the form."""
 
     list_display: tuple[str, ...] = ("title", "id", "organization", "status_id", "archived")
     list_filter = ("archived", ("organization", admin.RelatedOnlyFieldListFilter))
@@ -55,14 +56,14 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
     empty_hint = "Add the first one, or copy those of pm415 with manage.py import_workitems."
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Store a long text that is left empty as null, as Django does with short ones."""
+        """Store null for an empty long text; Django does so for short texts only."""
         empty = {"empty_value": None} if isinstance(db_field, TextField) else {}
         return super().formfield_for_dbfield(db_field, request, **empty, **kwargs)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> WorkItem | None:
-        """Lock the row of a save: nobody links the record while it moves to another organization."""
+        """Lock the row before a save, so that nobody links the record while it changes its organization."""
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST":
             return found
@@ -77,27 +78,36 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
         context = {
             "links": links,
             "end": end,
-            "links_page": LINKS_PAGE,
+            "links_page_size": LINKS_PAGE_SIZE,
             "may_link": request.user.has_perm("workitems.add_link"),
         }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def page_of_links(self, request: HttpRequest, end: str, object_id: str) -> list[tuple[Link, SafeString]]:
-        """Return one page of the record's links, oldest first, from after the one that `links_after` names."""
+        """Return a page of the record's links with their other ends, oldest first.
+
+        The query argument `links_after` is the id of the last link of the page before.
+        """
         if not is_id(object_id):
             return []
         after = request.GET.get("links_after", "")
         links = Link.objects.of(end, int(object_id)).with_titles().order_by("pk")
         shown = links.filter(pk__gt=int(after)) if is_id(after) else links
-        return [(link, self.other_end(link, end)) for link in shown[:LINKS_PAGE]]
+        return [(link, self.other_end(link, end)) for link in shown[:LINKS_PAGE_SIZE]]
 
     def other_end(self, link: Link, end: str) -> SafeString:
         other, pk = next((other, pk) for other, pk in link.ends().items() if other != end)
         return describe(other, pk, getattr(link, other).title)
 
     def get_deleted_objects(self, objs: Iterable[WorkItem], request: HttpRequest) -> Any:
-        """Say how many links go along: they may be too many to be listed, and take no permission of their own."""
-        names = [f"{self.opts.verbose_name}: {each}, with {each.links.count()} links" for each in objs]  # type: ignore[attr-defined]
+        """List each record with the number of its links, which are deleted with it.
+
+        There may be too many links to list them, and their deletion needs no permission of its own.
+        """
+        names = [
+            f"{self.opts.verbose_name}: {each}, with {each.links.count()} links"  # type: ignore[attr-defined]
+            for each in objs
+        ]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
 
 

@@ -7,7 +7,8 @@ from accounts.roles import Role
 class WorkItemsConfig(AppConfig):
     name = "workitems"
     verbose_name = "Work items"
-    # The admin shows the records of every organisation; who sees one over the API is a matter of membership alone.
+    # The lowest role that sees the records in the admin, which shows those of every organization. The API
+    # goes by membership alone.
     lowest_role = Role.MANAGER
 
     def ready(self) -> None:

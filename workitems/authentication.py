@@ -5,7 +5,7 @@ from accounts.models import User
 
 
 class MemberAuthentication(BearerAuthentication):
-    """As everywhere, but for a good bearer of an inactive user: 403, as pm415 answers it."""
+    """Answers 403 to a valid bearer of an inactive user, as pm415 does, where other calls answer 401."""
 
     def refusal(self, user: User | None) -> APIException:
         return super().refusal(user) if user is None else PermissionDenied("User not confirmed or inactive")

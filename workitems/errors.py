@@ -1,4 +1,4 @@
-"""The errors of the two endpoints: pm415's four keys, on these views only."""
+"""The errors of the two endpoints. They have pm415's four keys, unlike those of the registry."""
 
 import logging
 from http import HTTPStatus
@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def shape(status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error in pm415's shape."""
     return {
         "statusCode": status,
         "error": HTTPStatus(status).phrase,
@@ -23,13 +24,15 @@ def shape(status: int, message: str) -> dict[str, Any]:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Answer `exc` in pm415's shape; also a bug, which Django's own handler would answer in the registry's."""
+    """Return the answer to `exc` in pm415's shape.
+
+    An unexpected exception is answered here, too: Django's own handler would give it the registry's shape.
+    """
     response = handlers.exception_handler(exc, context)
     if response is None:
         logger.error("The view failed", exc_info=exc)
-        return Response(
-            shape(500, f"The server failed; its log has the details under {request_id.get()}."), status=500
-        )
+        message = f"The server failed; its log has the details under {request_id.get()}."
+        return Response(shape(500, message), status=500)
     message = "Authentication required" if response.status_code == 401 else response.data["msg"]
     response.data = shape(response.status_code, message)
     return response

@@ -86,7 +86,7 @@ def users_of(record: ImportedWorkItem) -> list[tuple[str, int]]:
 
 def ends_of(record: ImportedLink) -> dict[str, int]:
     """Return the columns of a link that the record fills."""
-    pks = {kind.word: getattr(record, kind.key) for kind in ITEM_TYPES}
+    pks = {kind.name: getattr(record, kind.id_field) for kind in ITEM_TYPES}
     return {word: pk for word, pk in pks.items() if pk is not None}
 
 
@@ -140,7 +140,7 @@ class Import(ImportRun):
         models: dict[str, tuple[Section[Any], type[ImportedRecord]]] = {
             "organizations": (self.organizations, ImportedOrganization),
             "users": (self.users, ImportedUser),
-            **{kind.plural: (section, kind.record) for kind, section in self.work_items.items()},
+            **{kind.plural: (section, kind.import_schema) for kind, section in self.work_items.items()},
             "connections": (self.links, ImportedLink),
         }
         self.note(
@@ -262,7 +262,7 @@ class Import(ImportRun):
 
     def check_work_items(self, kind: ItemType, section: Section[ImportedWorkItem]) -> None:
         manager = kind.model._default_manager
-        stored = lock_organizations({kind.word: section.records})[kind.word]
+        stored = lock_organizations({kind.name: section.records})[kind.name]
         moving = {
             pk for pk, organization in stored.items() if organization != section.records[pk].organizationId
         }
@@ -295,12 +295,12 @@ class Import(ImportRun):
     def check_links(self) -> None:
         """Compare the organisations of each link's ends, in the file or stored; drop links that the file has twice."""
         ends = {
-            kind: {pk for link in self.links if (pk := getattr(link, kind.key)) is not None}
+            kind: {pk for link in self.links if (pk := getattr(link, kind.id_field)) is not None}
             for kind in ITEM_TYPES
         }
-        places = lock_organizations({kind.word: pks for kind, pks in ends.items()})
+        places = lock_organizations({kind.name: pks for kind, pks in ends.items()})
         for kind, section in self.work_items.items():
-            places[kind.word] |= {record.id: record.organizationId for record in section}
+            places[kind.name] |= {record.id: record.organizationId for record in section}
         taken = {
             link.pk: link.ends()
             for each in sliced(self.links.records)
@@ -308,20 +308,20 @@ class Import(ImportRun):
         }
         for record in self.links:
             joined = {
-                kind: getattr(record, kind.key)
+                kind: getattr(record, kind.id_field)
                 for kind in ITEM_TYPES
-                if getattr(record, kind.key) is not None
+                if getattr(record, kind.id_field) is not None
             }
             missing = [
-                f"{kind.key}: there is no {kind.word} {pk}"
+                f"{kind.id_field}: there is no {kind.name} {pk}"
                 for kind, pk in joined.items()
-                if pk not in places[kind.word]
+                if pk not in places[kind.name]
             ]
             if taken.get(record.id, ends_of(record)) != ends_of(record):
                 missing.append("id: here, the link of this id joins other records")
-            elif not missing and len({places[kind.word][pk] for kind, pk in joined.items()}) > 1:
+            elif not missing and len({places[kind.name][pk] for kind, pk in joined.items()}) > 1:
                 missing.append(
-                    f"{', '.join(kind.key for kind in joined)}: the two belong to different organizations"
+                    f"{', '.join(kind.id_field for kind in joined)}: the two belong to different organizations"
                 )
             self.note(self.links.fault(record.id, text) for text in missing)
         self.new_links = [record for record in self.links if record.id not in taken]

@@ -1,4 +1,4 @@
-"""The four kinds of work items: what paths, bodies, links and answers call them. Everything else is derived from here."""
+"""The four types of work items and their names in paths, bodies, links and answers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,37 +23,41 @@ from workitems.serializers import (
 
 @dataclass(frozen=True)
 class ItemType:
-    """One kind: its model, the serializer of its full record, and the record that an import reads."""
+    """One type of work item: its model, the serializer of its full record, and the schema of its import."""
 
     model: type[WorkItem]
     serializer: type[RowSerializer]
-    record: type[ImportedWorkItem]
+    import_schema: type[ImportedWorkItem]
 
     @property
-    def word(self) -> str:
-        """What a link calls its end of this kind, and a path may: `bug`."""
+    def name(self) -> str:
+        """The singular name, such as `bug`: a name in paths, and the field of `Link` that points here."""
         return str(self.model._meta.model_name)
 
     @property
     def plural(self) -> str:
-        return f"{self.word}s"
+        """The plural name, such as `bugs`: a name in paths, and the key of a list in a body."""
+        return f"{self.name}s"
 
     @property
-    def key(self) -> str:
-        """What a link's record calls its end of this kind."""
-        return f"{self.word}Id"
+    def id_field(self) -> str:
+        """The field of a link's record that holds the id of this type's end, such as `bugId`."""
+        return f"{self.name}Id"
 
     @cached_property
-    def linked(self) -> type[RowSerializer]:
-        """Reads links with the full record of this kind that each leads to, if it leads to one: one query for both."""
-        fields = {"info": self.serializer(source=self.word, allow_null=True)}
-        linked: type[RowSerializer] = type(
+    def link_serializer(self) -> type[RowSerializer]:
+        """Reads links together with the full records of this type that they lead to, in one query.
+
+        The field `info` has the record, or null if the link leads to another type.
+        """
+        fields = {"info": self.serializer(source=self.name, allow_null=True)}
+        serializer: type[RowSerializer] = type(
             f"Linked{self.model.__name__}Serializer", (LinkSerializer,), fields
         )
-        return linked
+        return serializer
 
 
-# In the order in which lists are answered for and new links are made.
+# The order in which the ids of a body are checked and new links are inserted.
 ITEM_TYPES = (
     ItemType(Item, ItemSerializer, ImportedItem),
     ItemType(Bug, BugSerializer, ImportedBug),
@@ -61,11 +65,13 @@ ITEM_TYPES = (
     ItemType(Initiative, InitiativeSerializer, ImportedInitiative),
 )
 
-WORDS = {word: kind for kind in ITEM_TYPES for word in (kind.word, kind.plural)}
+ITEM_TYPES_BY_NAME = {
+    name: item_type for item_type in ITEM_TYPES for name in (item_type.name, item_type.plural)
+}
 
 
-def find_item_type(word: str) -> ItemType | None:
-    """Return the kind that `word` names, in the singular or plural and in any letter case."""
-    return (
-        WORDS.get(word.lower()) if word.isascii() else None
-    )  # other letters have these for their small ones
+def find_item_type(name: str) -> ItemType | None:
+    """Return the type with this name, singular or plural and in any letter case; `None` if there is none."""
+    if not name.isascii():  # `lower()` turns the Kelvin sign into a plain k
+        return None
+    return ITEM_TYPES_BY_NAME.get(name.lower())

@@ -1,7 +1,8 @@
-"""What a POST orders: the links that it adds to a record or removes from it."""
+"""The change of a record's links by a POST: parsing the body, checking it and writing the links."""
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,10 @@ from rest_framework.exceptions import NotFound, ParseError
 from accounts.models import User
 from core.api.arguments import no_json
 from workitems.item_types import ITEM_TYPES, ItemType
-from workitems.models import Link, Organization, lock_organizations, sliced
+from workitems.models import Link, Organization, OrganizationIds, lock_organizations, sliced
 
-# pm415 looks at the keys in this order, and names the first that is wrong.
-LISTS = ("items", "backlogs", "initiatives", "bugs")
+# pm415 checks the keys in this order and names the first one that is wrong.
+LIST_KEYS = ("items", "backlogs", "initiatives", "bugs")
 ID = re.compile(r"0*([0-9]{1,19})", re.ASCII)
 
 
@@ -26,22 +27,30 @@ def parse_id(text: Any) -> int | None:
 
 
 def parse_ids(members: list[Any]) -> list[int] | None:
-    """Return the ids of a list; `None` if one is no id, or stands there twice."""
+    """Return the ids of a list; `None` if a member is no id or the same id appears twice."""
     ids = [pk for pk in map(parse_id, members) if pk is not None]
     return ids if len(set(ids)) == len(members) else None
 
 
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Raises `ValueError` for a key that comes again: its last value could be the empty list that unlinks."""
+def refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the pairs of a JSON object as a dict. Raises `ValueError` if a key appears twice.
+
+    Python would keep the last value: an empty list there could remove every link of the record.
+    """
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError("a key comes twice")
     return found
 
 
-def read_object(content: bytes) -> dict[str, Any]:
-    """Return the JSON object in a body, with whole numbers as texts: 400 digits are no id, and nothing worse."""
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body, with whole numbers as texts. Raises `ParseError` if there is none.
+
+    A number of thousands of digits is then an invalid id like any other; Python would refuse to convert it.
+    """
     try:
-        body = json.loads(content, parse_int=str, parse_constant=no_json, object_pairs_hook=each_once)
+        body = json.loads(
+            content, parse_int=str, parse_constant=no_json, object_pairs_hook=refuse_repeated_keys
+        )
     except (ValueError, RecursionError) as error:
         raise ParseError("The body is not well-formed JSON, each key once.") from error
     if not isinstance(body, dict):
@@ -49,7 +58,8 @@ def read_object(content: bytes) -> dict[str, Any]:
     return body
 
 
-def read_list(body: dict[str, Any], key: str) -> list[Any]:
+def parse_list(body: dict[str, Any], key: str) -> list[Any]:
+    """Return the list under `key`. Raises `ParseError` if it is missing or no list."""
     if key not in body:
         raise ParseError(f'"{key}" is required')
     if not isinstance(body[key], list):
@@ -58,7 +68,8 @@ def read_list(body: dict[str, Any], key: str) -> list[Any]:
     return members
 
 
-def read_delete(body: dict[str, Any]) -> bool:
+def parse_delete(body: dict[str, Any]) -> bool:
+    """Return `delete`, which is a boolean or its name as a text. Raises `ParseError` for anything else."""
     if "delete" not in body:
         raise ParseError('"delete" is required')
     value = body["delete"]
@@ -71,59 +82,74 @@ def read_delete(body: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class LinkChange:
-    """The body of a POST: the lists of ids as they were sent, by the word of their kind, and what to do with them."""
+    """The body of a POST.
+
+    `lists` holds the lists of ids as they were sent, by the singular name of their item type. `delete` says
+    whether links to these records are removed or added; if all lists are empty, every link of the record is
+    removed.
+    """
 
     lists: dict[str, list[Any]]
     delete: bool
 
     @classmethod
-    def read(cls, content: bytes) -> "LinkChange":
-        """Raises `ParseError` (400) with what is wrong first."""
-        body = read_object(content)
-        lists = {key: read_list(body, key) for key in LISTS}
-        delete = read_delete(body)
+    def parse(cls, content: bytes) -> "LinkChange":
+        """Return the change that a body describes. Raises `ParseError` (400) for the first fault."""
+        body = parse_object(content)
+        lists = {key: parse_list(body, key) for key in LIST_KEYS}
+        delete = parse_delete(body)
         for key in body:
-            if key not in (*LISTS, "delete"):
+            if key not in (*LIST_KEYS, "delete"):
                 raise ParseError(f'"{key}" is not allowed')
-        return cls({kind.word: lists[kind.plural] for kind in ITEM_TYPES}, delete)
+        return cls({item_type.name: lists[item_type.plural] for item_type in ITEM_TYPES}, delete)
 
     @transaction.atomic
-    def carry_out(self, user: User, owner: ItemType, pk: int, spelling: str) -> None:
-        """Add or remove the links of a record, all or nothing.
+    def apply(self, user: User, owner: ItemType, pk: int, spelling: str) -> None:
+        """Add or remove links of the record `pk` of the type `owner`, all or nothing.
 
-        Raises `NotFound` or `ParseError` for the first thing that is wrong. What `user` may not see, and what belongs to
-        another organisation than the owner, is answered like what does not exist.
+        Raises `NotFound` or `ParseError` for the first fault. A record that `user` may not see or that
+        belongs to another organization than the owner is answered like one that does not exist. `spelling` is
+        the owner's type as the path spells it, for the message.
         """
-        ids = {word: parse_ids(members) for word, members in self.lists.items()}
-        others = {word: pks for word, pks in ids.items() if pks and word != owner.word}
-        places = lock_organizations({**others, owner.word: [pk]}, user)
-        organization = places[owner.word].get(pk)
-        if organization is None:
+        targets = self.parse_targets(owner)
+        organization_ids = lock_organizations({**targets, owner.name: [pk]}, user)
+        organization_id = organization_ids[owner.name].get(pk)
+        if organization_id is None:
             raise NotFound(f"not found this {spelling}.")
-        self.refuse_own_kind(owner)
-        for kind in ITEM_TYPES:
-            found = places[kind.word] if kind.word in others else {}
-            if ids[kind.word] is None or sum(place == organization for place in found.values()) < len(
-                self.lists[kind.word]
-            ):
-                raise NotFound(f"not found {kind.plural}.")
-        self.write(owner.word, pk, others)
-        Organization.objects.filter(pk=organization).keep()
+        self.refuse_own_type(owner)
+        self.refuse_missing(organization_ids, organization_id)
+        self.write(owner.name, pk, targets)
+        Organization.objects.filter(pk=organization_id).keep()
 
-    def refuse_own_kind(self, owner: ItemType) -> None:
-        if self.lists[owner.word]:
+    def parse_targets(self, owner: ItemType) -> dict[str, list[int]]:
+        """Return the valid, non-empty lists of ids by item type, without the owner's own type."""
+        parsed = {name: parse_ids(members) for name, members in self.lists.items()}
+        return {name: pks for name, pks in parsed.items() if pks and name != owner.name}
+
+    def refuse_own_type(self, owner: ItemType) -> None:
+        """Raises `ParseError` if the list of the owner's own type holds anything."""
+        if self.lists[owner.name]:
             raise ParseError(
-                f'A link joins two different kinds: "{owner.plural}" must be empty for a {owner.word}.'
+                f'A link joins two different kinds: "{owner.plural}" must be empty for a {owner.name}.'
             )
 
-    def write(self, end: str, pk: int, others: dict[str, list[int]]) -> None:
+    def refuse_missing(self, organization_ids: OrganizationIds, organization_id: int) -> None:
+        """Raises `NotFound` for the first list with a member that is no record of the organization."""
+        for item_type in ITEM_TYPES:
+            members = self.lists[item_type.name]
+            found = organization_ids.get(item_type.name, {}).values() if members else ()
+            if sum(each == organization_id for each in found) < len(members):
+                raise NotFound(f"not found {item_type.plural}.")
+
+    def write(self, end: str, pk: int, targets: Mapping[str, list[int]]) -> None:
+        """Write the change for the record `pk` of the type named `end`; `targets` are ids by item type."""
         links = Link.objects.of(end, pk)
-        if not others:
+        if not targets:
             links.remove()
         elif self.delete:
-            for other, pks in others.items():
+            for name, pks in targets.items():
                 for each in sliced(pks):
-                    links.leading_to(other, each).remove()
+                    links.leading_to(name, each).remove()
         else:
-            pairs = [(other, target) for other, pks in others.items() for target in pks]
-            Link.objects.add(Link(**{f"{end}_id": pk, f"{other}_id": target}) for other, target in pairs)
+            pairs = [(name, target) for name, pks in targets.items() for target in pks]
+            Link.objects.add(Link(**{f"{end}_id": pk, f"{name}_id": target}) for name, target in pairs)

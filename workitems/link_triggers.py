@@ -1,8 +1,9 @@
-"""Links go with their ends whoever deletes: a rule of the database itself, as no model can hold what SQL does.
+"""A rule of the database: when a work item is deleted, its links are deleted too, also if SQL deletes it.
 
-SQLite keeps it in triggers. A later migration that makes one of these tables anew there, as most changes of a column
-do, must `remove()` them before and `create()` them after: SQLite drops a table's triggers with it, and refuses to rename
-a table that others' triggers name.
+PostgreSQL does this by `ON DELETE CASCADE`, SQLite by triggers. Most changes of a column make Django rebuild
+the table on SQLite. A later migration that does so with one of these tables must call `remove()` before and
+`create()` after: SQLite drops the triggers of a table together with it, and it refuses to rename a table that
+another trigger names.
 """
 
 from typing import Any
@@ -17,12 +18,13 @@ CREATE TRIGGER links_go_with_{table} AFTER DELETE ON {table}
 BEGIN DELETE FROM {links} WHERE {column} = OLD.id; END
 """
 FOREIGN_KEY = """
-ALTER TABLE {links} ADD CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {table} (id) {rule} DEFERRABLE INITIALLY DEFERRED
+ALTER TABLE {links} ADD CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {table} (id) {rule}
+DEFERRABLE INITIALLY DEFERRED
 """
 
 
 def create(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Let the database delete links with their ends."""
+    """Make the database delete the links of a work item together with it."""
     for column, table in TABLES.items():
         if schema_editor.connection.vendor == "postgresql":
             replace_foreign_key(schema_editor, column, "ON DELETE CASCADE")
@@ -31,7 +33,7 @@ def create(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Let the database refuse to delete what has links, as Django's own foreign keys do."""
+    """Make the database refuse to delete a work item that has links, as Django's own foreign keys do."""
     for column, table in TABLES.items():
         if schema_editor.connection.vendor == "postgresql":
             replace_foreign_key(schema_editor, column, "")
@@ -40,7 +42,7 @@ def remove(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def replace_foreign_key(schema_editor: BaseDatabaseSchemaEditor, column: str, rule: str) -> None:
-    """Make the foreign key anew under its own name, which Django goes by."""
+    """Replace the foreign key of a column by one with `rule`; it keeps the name that Django gave it."""
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(cursor, LINKS)

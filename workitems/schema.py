@@ -1,4 +1,4 @@
-"""How the OpenAPI description tells of the two endpoints; the examples are those of pm415's page."""
+"""The OpenAPI description of the two endpoints. Its examples are those of pm415's documentation."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from rest_framework import serializers
 
 from core.api.schema import ErrorSerializer, RegistrySchema
 from workitems.errors import shape
-from workitems.item_types import ITEM_TYPES, WORDS
+from workitems.item_types import ITEM_TYPES, ITEM_TYPES_BY_NAME
 from workitems.serializers import LinkSerializer
 
 BODY = {"items": [], "initiatives": [28], "bugs": [], "backlogs": [], "delete": False}
@@ -48,20 +48,24 @@ ANSWER = {
 }
 
 CREATE = """\
-Links one record to others of other kinds, or removes such links. A link joins two records, has no direction and is seen from both.
+Links one record to others of other kinds, or removes such links. A link joins two records, has no direction \
+and is seen from both.
 
 - `delete: false` adds links to every listed record; what is linked already stays as it is.
 - `delete: true` removes the links to the listed records; one that is not there is no error.
 
 **Four empty lists remove every link of the record, whatever `delete` says.**
 
-All or nothing: one bad id, and nothing changes. Both records must belong to one organization, and the caller to its members,
+All or nothing: one bad id, and nothing changes. Both records must belong to one organization, \
+and the caller to its members,
 whatever the caller's role in the registry is.
 """
 SHOW = """\
-Lists every link of one record, of every kind, by id; `info` holds the full records of one kind that these links lead to.
+Lists every link of one record, of every kind, by id; `info` holds the full records of one kind \
+that these links lead to.
 
-A record that has no link, does not exist or belongs to an organization that the caller is no member of answers two empty lists.
+A record that has no link, does not exist or belongs to an organization that the caller is no member of \
+answers two empty lists.
 """
 ERRORS = {
     "400": "The body is not well-formed or lacks a key, or lists the record's own kind.",
@@ -89,13 +93,11 @@ class WorkItemSchema(RegistrySchema):
     error_serializer = WorkItemErrorSerializer
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Let 404 have either shape: a path that no route matches is answered in the registry's."""
         bodies = super()._get_response_bodies(*args, **kwargs)
-        # A path whose words have other signs than letters is no path of these calls.
-        unknown_path = self._get_response_for_code(ErrorSerializer, "404")["content"]["application/json"][
-            "schema"
-        ]
+        registry = self._get_response_for_code(ErrorSerializer, "404")["content"]["application/json"]
         answer = bodies["404"]["content"]["application/json"]
-        answer["schema"] = {"anyOf": [answer["schema"], unknown_path]}
+        answer["schema"] = {"anyOf": [answer["schema"], registry["schema"]]}
         return bodies
 
     @property
@@ -115,7 +117,7 @@ class IdField(serializers.Field[Any, Any, Any, Any]):
 
 
 @extend_schema_field({"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["true", "false"]}]})
-class TruthField(serializers.Field[Any, Any, Any, Any]):
+class BooleanOrTextField(serializers.Field[Any, Any, Any, Any]):
     """True or false, or the text of either in any letter case."""
 
 
@@ -126,7 +128,7 @@ class ChangeBodySerializer(serializers.Serializer[Any]):
     initiatives = serializers.ListField(child=IdField())
     bugs = serializers.ListField(child=IdField())
     backlogs = serializers.ListField(child=IdField())
-    delete = TruthField()
+    delete = BooleanOrTextField()
 
 
 class ChangeAnswerSerializer(serializers.Serializer[Any]):
@@ -136,7 +138,7 @@ class ChangeAnswerSerializer(serializers.Serializer[Any]):
 @extend_schema_field(
     PolymorphicProxySerializer(
         component_name="WorkItem",
-        serializers=[kind.serializer for kind in ITEM_TYPES],
+        serializers=[item_type.serializer for item_type in ITEM_TYPES],
         resource_type_field_name=None,
         many=True,
     )
@@ -151,14 +153,19 @@ class ShowAnswerSerializer(serializers.Serializer[Any]):
     info = WorkItemsField()
 
 
-def word(name: str, meaning: str) -> OpenApiParameter:
+def item_type_parameter(name: str, meaning: str) -> OpenApiParameter:
+    """Return a path parameter that takes the name of an item type."""
     return OpenApiParameter(
-        name, str, OpenApiParameter.PATH, enum=list(WORDS), description=f"{meaning} In any letter case."
+        name,
+        str,
+        OpenApiParameter.PATH,
+        enum=list(ITEM_TYPES_BY_NAME),
+        description=f"{meaning} In any letter case.",
     )
 
 
-OWNER = word("owner", "The kind of the record.")
-INFO = word("info", "The kind whose records fill `info`.")
+OWNER = item_type_parameter("owner", "The kind of the record.")
+INFO = item_type_parameter("info", "The kind whose records fill `info`.")
 ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH, description="The id of the record.")
 TAGS = ["work items"]
 
@@ -189,7 +196,10 @@ describe_show = extend_schema(
 
 
 def finish(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Say what serializers cannot: the body takes no other key, and a record of one kind may look like one of another."""
+    """Add what serializers cannot declare.
+
+    The body takes no other key. A record may match the schemas of several types, so `oneOf` would reject it.
+    """
     schemas = result["components"]["schemas"]
     schemas["ChangeBody"]["additionalProperties"] = False
     schemas["WorkItem"]["anyOf"] = schemas["WorkItem"].pop("oneOf")

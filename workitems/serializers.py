@@ -1,4 +1,4 @@
-"""The rows of the two endpoints, as pm415 writes them."""
+"""The records of the two endpoints, with the fields and formats of pm415."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,8 @@ from core.api.rows import RowSerializer
 class InstantText(Func):
     """A datetime as `YYYY-MM-DDTHH:MM:SS.fffZ` in UTC, cut to milliseconds.
 
-    PostgreSQL's `to_char` takes longer than Python for it; SQLite has a text already.
+    PostgreSQL returns a datetime that Python formats, as its `to_char` takes longer. SQLite stores a text
+    already.
     """
 
     arity = 1
@@ -38,7 +39,7 @@ def write_instant(value: datetime | None, *args: Any) -> str | None:
 
 
 class MidnightText(Func):
-    """A date as the midnight, in UTC, that it begins with: `YYYY-MM-DDT00:00:00.000Z`."""
+    """A date as its first moment in UTC: `YYYY-MM-DDT00:00:00.000Z`."""
 
     arity = 1
     output_field = TextField()
@@ -51,7 +52,7 @@ class MidnightText(Func):
         return super().as_sql(compiler, connection, template="%(expressions)s || 'T00:00:00.000Z'", **context)
 
 
-class NumberOf(Func):
+class BooleanNumber(Func):
     """A boolean as 0 or 1."""
 
     template = "CAST(%(expressions)s AS integer)"
@@ -59,7 +60,7 @@ class NumberOf(Func):
     output_field = IntegerField()
 
     def get_db_converters(self, connection: Any) -> list[Any]:
-        return []  # it is an integer already
+        return []  # the cast yields an integer, and a boolean's converter would undo it
 
 
 class InstantField(serializers.DateTimeField):
@@ -71,9 +72,9 @@ class MidnightField(serializers.DateTimeField):
 
 
 class FlagField(serializers.IntegerField):
-    """0 or 1."""
+    """A boolean column as 0 or 1."""
 
-    sql_function = NumberOf
+    sql_function = BooleanNumber
 
 
 def user_id(source: str) -> "serializers.IntegerField":
@@ -81,7 +82,7 @@ def user_id(source: str) -> "serializers.IntegerField":
 
 
 class PlannedSerializer(RowSerializer):
-    """What items and backlogs begin with."""
+    """The fields that items and backlogs share, which come first."""
 
     assignee = user_id("assignee")
     organizationId = serializers.IntegerField(source="organization_id")
@@ -97,6 +98,8 @@ class PlannedSerializer(RowSerializer):
 
 
 class ItemSerializer(PlannedSerializer):
+    """A story or task."""
+
     ownerId = serializers.IntegerField(source="owner_id", allow_null=True)
     ownerTable = serializers.CharField(source="owner_table", allow_null=True)
     mailers = serializers.CharField(allow_null=True)
@@ -105,6 +108,8 @@ class ItemSerializer(PlannedSerializer):
 
 
 class BacklogSerializer(PlannedSerializer):
+    """A list of items."""
+
     archived = FlagField()
 
 

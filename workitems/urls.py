@@ -2,7 +2,8 @@ from django.urls import re_path
 
 from workitems.views import ChangeLinks, ShowLinks
 
-# A word, beside the registry's `connections/{number}`: what begins with a number is the registry's, and has its error shape.
+# The name of an item type. The registry has `connections/{number}`: a path that goes on with a number alone
+# is left to it, and so gets errors of the registry's shape.
 OWNER = r"^connections/(?P<owner>[0-9]*[^0-9/][^/]*)"
 
 urlpatterns = [

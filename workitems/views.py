@@ -1,4 +1,4 @@
-"""pm415's two endpoints: https://github.com/mreider/pm415-docs has their page."""
+"""The two endpoints of pm415, as documented at https://github.com/mreider/pm415-docs."""
 
 from typing import Any, cast
 
@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from core.api.rows import RowDict
 from workitems.authentication import MemberAuthentication
 from workitems.errors import exception_handler
 from workitems.item_types import find_item_type
@@ -18,7 +19,7 @@ from workitems.schema import WorkItemSchema, describe_change, describe_show
 
 
 class WorkItemView(APIView):
-    """Open to members of organisations, whatever their role in the registry."""
+    """A view for members of organizations. Their role in the registry does not matter."""
 
     authentication_classes = (MemberAuthentication,)
     permission_classes = (IsAuthenticated,)
@@ -31,20 +32,22 @@ class WorkItemView(APIView):
 class ChangeLinks(WorkItemView):
     @describe_change
     def post(self, request: Request, owner: str, id: str) -> Response:
-        order = LinkChange.read(request._request.body)
-        kind, pk = find_item_type(owner), parse_id(id)
-        if kind is None or pk is None:
+        change = LinkChange.parse(request._request.body)
+        item_type, pk = find_item_type(owner), parse_id(id)
+        if item_type is None or pk is None:
             raise NotFound(f"not found this {owner}.")
-        order.carry_out(cast("User", request.user), kind, pk, spelling=owner)
+        change.apply(cast("User", request.user), item_type, pk, spelling=owner)
         return Response({"success": True})
 
 
 class ShowLinks(WorkItemView):
     @describe_show
     def get(self, request: Request, owner: str, info: str, id: str) -> Response:
-        kind, wanted = find_item_type(owner), find_item_type(info)
-        if kind is None or wanted is None:
+        item_type, wanted = find_item_type(owner), find_item_type(info)
+        if item_type is None or wanted is None:
             raise NotFound("not found this connections.")
-        pk = parse_id(id)
-        connections, records = read_links(cast("User", request.user), kind, wanted, pk) if pk else ([], [])
+        connections: list[RowDict] = []
+        records: list[RowDict] = []
+        if pk := parse_id(id):
+            connections, records = read_links(cast("User", request.user), item_type, wanted, pk)
         return Response({"success": True, "connections": connections, "info": records})

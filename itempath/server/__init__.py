@@ -1,1 +1,1 @@
-"""The server: Granian's HTTP, bodies that are read beside the application, and a supervisor of the processes."""
+"""The server: Granian speaks HTTP, a gateway runs the application, a supervisor watches the processes."""

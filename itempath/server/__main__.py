@@ -1,6 +1,6 @@
 """Start the server processes and keep them running: `python -m itempath.server`.
 
-Takes its settings from the environment, as everything does. `manage.py serve` becomes this.
+The settings come from the environment. `manage.py serve` replaces its own process by this one.
 """
 
 import multiprocessing
@@ -18,48 +18,50 @@ from itempath.environment import read_environment
 from itempath.server.worker import run_worker
 from itempath.startup_log import granian_log_config, log_as_json
 
-# Open connections of each server process; idle ones count, and one more waits for another to close.
+# Open connections of each server process, idle ones included. A further one waits until another closes.
 MAX_CONNECTIONS = 4096
-# Seconds for the calls in hand when the server stops. A process that was only starting misses the signal and needs the
-# end.
+# Seconds that calls in progress may take when the server stops; then the process is killed. A process that
+# was just starting misses the signal, and is killed then, too.
 SHUTDOWN_TIMEOUT = 10
-# Milliseconds in which a client must send the head of a request; also the time that a connection may be idle.
+# Milliseconds that a client has to send the headers of a request. Idle connections are closed after the same
+# time.
 HEADER_TIMEOUT = 10_000
 
 
 class Interrupt:
-    """What the supervisor's main thread waits for, in place of an `Event`.
+    """Replaces the `Event` that the supervisor's main thread waits for, as an `Event` can deadlock.
 
-    A signal handler runs on the main thread, between any two of its steps, and setting an `Event` takes its lock. A
-    second signal that comes while the first one's handler holds it waits for that lock for ever; with make in front,
-    the group's signal and make's own come within microseconds. `SimpleQueue.put` may interrupt itself.
+    Signal handlers run on the main thread, between any two of its steps, and `Event.set()` takes a lock. If a
+    second signal arrives while the handler of the first holds the lock, the second handler waits for it
+    forever. Under make, both the terminal and make send a signal, within microseconds. `SimpleQueue.put()` is
+    reentrant.
     """
 
     def __init__(self) -> None:
-        self.calls: SimpleQueue[None] = SimpleQueue()
+        self.signals: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
-        self.calls.put(None)
+        self.signals.put(None)
 
     def wait(self) -> None:
-        self.calls.get()
+        self.signals.get()
 
     def clear(self) -> None:
-        """Keep the calls that nobody waited for yet: one too many does no harm."""
+        """Do nothing: a signal that nobody waited for yet must not be lost, and an extra one does no harm."""
 
 
 class Supervisor(MPServer):
-    """Granian's supervisor, which a second signal cannot lock."""
+    """Granian's supervisor, with an interrupt that does not deadlock on a second signal."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.main_loop_interrupt = Interrupt()  # type: ignore[assignment]  # what is used of an event
+        self.main_loop_interrupt = Interrupt()  # type: ignore[assignment]  # the methods used of an `Event`
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
     log_as_json()
-    # Not forked: a process that replaces another after new code was put in place would have this one's old modules.
+    # A forked process would inherit the modules loaded here: after an update, it would run the old code.
     multiprocessing.set_start_method("spawn")
     environment = read_environment()
     Supervisor(
@@ -70,7 +72,7 @@ def main() -> None:
         workers=environment.web_concurrency,
         runtime_mode=RuntimeModes.mt,
         loop=Loops.asyncio,
-        http=HTTPModes.http1,  # bodies of HTTP/2 may come without any sign of them in the headers
+        http=HTTPModes.http1,  # no header need announce the body of an HTTP/2 request
         websockets=False,
         backlog=MAX_CONNECTIONS,
         backpressure=MAX_CONNECTIONS,
@@ -80,8 +82,9 @@ def main() -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=SHUTDOWN_TIMEOUT,
     ).serve(spawn_target=run_worker)
+    # The process is ending with success; another signal must not turn this into a failure.
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # it ends already, and as it should
+        signal.signal(each, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

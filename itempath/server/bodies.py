@@ -1,4 +1,4 @@
-"""What is taken of a request's body: in bounded time, memory and work, however its client sends it."""
+"""Request bodies, whose parts are collected in bounded memory and work, however the client sends them."""
 
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -8,22 +8,24 @@ from django.conf import settings
 if TYPE_CHECKING:
     from granian._granian import RSGIHeaders
 
-# Bytes of each body that are always taken: logins come through while large bodies wait.
-FREE = 16_384
-# Bytes beyond them that all bodies of a process may hold together.
-MAX_WAITING = 64 * 1_048_576
-# Bytes of a body that is too large which are read and dropped, so that its client, still sending, sees the answer.
-MAX_DROPPED = 64 * 1_048_576
-# Parts of one body: each costs 0.05 ms of the processor, however few bytes it brings.
+# Bytes of each body that need no share of the budget, so that logins succeed while large bodies wait.
+UNBUDGETED_SIZE = 16_384
+# Bytes beyond these that all bodies of a process may hold together.
+MAX_BUFFERED = 64 * 1_048_576
+# Bytes of a body that are read and discarded after it proved too large: the client, still sending, sees the
+# answer.
+MAX_DISCARDED = 64 * 1_048_576
+# Parts of one body. Each costs 0.05 ms of processor time, however few bytes it has.
 MAX_PARTS = 300
-# After a part of fewer bytes the next one is waited for, so that what comes meanwhile comes together: no body whose
-# length is known reaches `MAX_PARTS`. In chunks nothing comes together, and a pause would only be a delay.
+# After a part of fewer bytes, the next read waits for `READ_DELAY` seconds, so that bytes that arrive
+# meanwhile come as one part: no body of known length then reaches `MAX_PARTS`. Chunks never come as one part,
+# so they are not waited for.
 SMALL_PART = 4096
-PAUSE = 0.04  # seconds
+READ_DELAY = 0.04
 
 
-class Refused(Exception):
-    """A body that cannot be used. `status` is that of the answer."""
+class BodyRefused(Exception):
+    """A body that cannot be used. `status` and `message` are those of the answer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -32,88 +34,91 @@ class Refused(Exception):
 
 
 class Budget:
-    """The bytes that may still wait in all bodies together. Used by several threads."""
+    """The bytes that all bodies of a process may still hold together. Several threads use it."""
 
-    def __init__(self, limit: int = MAX_WAITING) -> None:
+    def __init__(self, limit: int = MAX_BUFFERED) -> None:
         self.left = limit
         self.lock = Lock()
 
-    def take(self, size: int) -> None:
-        """Reserve `size` bytes. Raises `Refused` (503) if there are not so many left."""
+    def reserve(self, size: int) -> None:
+        """Reserve `size` bytes. Raises `BodyRefused` (503) if fewer are left."""
         with self.lock:
             if size > self.left:
-                raise Refused(503, "Too many large bodies are on their way at once; try again.")
+                raise BodyRefused(503, "Too many large bodies are on their way at once; try again.")
             self.left -= size
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         with self.lock:
             self.left += size
 
 
 def has_body(headers: "RSGIHeaders") -> bool:
-    """Say whether a request announces a body."""
+    """Return whether the headers of a request announce a body."""
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 class Body:
-    """The parts of one body that came so far, and what they hold of the budget until `release`."""
+    """The parts of one body that arrived so far. They hold a share of the budget until `release()`."""
 
     def __init__(self, headers: "RSGIHeaders", budget: Budget) -> None:
-        # In bytes, as announced; `None` for a body in chunks, which says no length.
+        # The announced length in bytes; `None` for a chunked body, which announces none.
         self.length = None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
-        # One byte more than what is taken: Django then refuses the body as too large.
+        # One byte more than Django accepts, so that Django refuses a larger body with its usual answer.
         self.limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
         self.budget = budget
         self.parts: list[bytes] = []
-        self.kept = self.seen = self.count = self.held = 0
+        self.part_count = 0
+        # In bytes: received, kept in `parts`, and reserved from the budget.
+        self.received = self.kept = self.reserved = 0
 
     def add(self, part: bytes) -> bool:
-        """Take a part; return whether it was the last one. An empty part is the end, also one that came too soon.
+        """Add a part; return whether it was the last one to read. An empty part is the end of the body.
 
-        Raises `Refused` if all bodies hold too much memory (503), or this one comes in too many chunks (413).
+        Raises `BodyRefused` if all bodies together hold too much memory (503), or if this one has too many
+        chunks (413).
         """
-        self.seen, self.count = self.seen + len(part), self.count + 1
+        self.received, self.part_count = self.received + len(part), self.part_count + 1
         if part and not self.is_full:
             self.keep(part)
-        return (
-            not part
-            or self.seen == self.length
-            or self.seen > self.limit + MAX_DROPPED
-            or self.count > MAX_PARTS
-        )
+        return not part or self.received == self.length or self.is_excessive
 
     def keep(self, part: bytes) -> None:
-        if self.count > MAX_PARTS:
-            raise Refused(413, f"The body came in more than {MAX_PARTS} chunks.")
+        if self.part_count > MAX_PARTS:
+            raise BodyRefused(413, f"The body came in more than {MAX_PARTS} chunks.")
         self.parts.append(part)
         self.kept += len(part)
-        wanted = max(self.kept - FREE, 0)
-        self.budget.take(wanted - self.held)
-        self.held = wanted
+        needed = max(self.kept - UNBUDGETED_SIZE, 0)
+        self.budget.reserve(needed - self.reserved)
+        self.reserved = needed
 
     @property
     def is_full(self) -> bool:
-        """Whether the body is too large: what still comes of it is dropped."""
+        """Whether the body is too large. Further parts are discarded."""
         return self.kept >= self.limit
 
-    def pause_after(self, part: bytes) -> float:
+    @property
+    def is_excessive(self) -> bool:
+        """Whether so much of the body is discarded that reading ends before the body does."""
+        return self.received > self.limit + MAX_DISCARDED or self.part_count > MAX_PARTS
+
+    def delay_after(self, part: bytes) -> float:
         """Return the seconds to wait before the next part is read."""
-        return PAUSE if self.length is not None and len(part) < SMALL_PART else 0
+        return READ_DELAY if self.length is not None and len(part) < SMALL_PART else 0
 
     def content(self, path: str) -> bytes:
-        """Return the body of a request for `path`. Raises `Refused` (400, 411) if only a part of it came.
+        """Return the body of a request for `path`. Raises `BodyRefused` (400, 411) if it may be incomplete.
 
-        The server hands over the part of a body that came before its client went away like a whole one: a form without
-        its last fields would empty them. In chunks a part cannot be told from the whole, and only programs send such,
-        JSON to the API.
+        When a client disconnects, Granian hands over what arrived as if it were the whole body. A form that
+        lost its last fields that way would empty them. Whether a chunked body is complete cannot be seen at
+        all; it is refused except under `/api/`, where programs send JSON, which does not parse if it is cut.
         """
         if self.length is None and not path.startswith("/api/"):
-            raise Refused(411, "A form needs a Content-Length.")
+            raise BodyRefused(411, "A form needs a Content-Length.")
         if self.length is not None and self.kept < min(self.length, self.limit):
-            raise Refused(400, "The body did not come whole.")
+            raise BodyRefused(400, "The body did not come whole.")
         return b"".join(self.parts)[: self.limit]
 
     def release(self) -> None:
-        """Give back what the body holds of the budget."""
-        self.budget.give_back(self.held)
-        self.held = 0
+        """Return the body's share of the budget."""
+        self.budget.release(self.reserved)
+        self.reserved = 0

@@ -1,4 +1,4 @@
-"""A request and an answer between Granian's RSGI and WSGI (PEP 3333)."""
+"""Translation between Granian's RSGI and WSGI (PEP 3333), of requests and of responses."""
 
 import sys
 from collections.abc import Iterable
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from granian.rsgi import Scope
 
 Headers = list[tuple[str, str]]
-# How several lines of one header become one value; all others are joined by commas (RFC 9110, 5.3; RFC 9113, 8.2.3).
-JOINTS = {"HTTP_COOKIE": "; "}
+# Separators between the values of a header that comes several times. The default is a comma (RFC 9110, 5.3;
+# for cookies RFC 9113, 8.2.3).
+SEPARATORS = {"HTTP_COOKIE": "; "}
 
 
 @lru_cache(maxsize=512)
 def variable_name(header: str) -> str:
-    """Return the name of a header in the environ; an empty text for one that is dropped.
+    """Return the name of a header in the environ; an empty text for a header that is dropped.
 
-    A header whose name has an underscore would be taken for the one with a hyphen: `X_Forwarded_For` could stand in
-    for what a proxy wrote into `X-Forwarded-For`.
+    Headers with an underscore are dropped: in the environ, a client's `X_Forwarded_For` could not be told
+    from the `X-Forwarded-For` of a proxy.
     """
     if "_" in header:
         return ""
@@ -30,7 +31,7 @@ def variable_name(header: str) -> str:
 
 
 def as_latin1(text: str) -> str:
-    """Return `text` as WSGI carries it: its bytes in UTF-8, each as one character."""
+    """Return `text` as WSGI represents it: each byte of its UTF-8 encoding as one character."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("latin-1")
 
 
@@ -59,12 +60,12 @@ def make_environ(scope: "Scope", body: bytes) -> "WSGIEnvironment":
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
-        "wsgi.file_wrapper": FileAnswer,
+        "wsgi.file_wrapper": FileResponse,
     }
     add_headers(environ, scope.headers.items())
     environ.setdefault("HTTP_HOST", scope.authority or "")
     if body:
-        # Django takes a body in chunks, which says no length, for an empty one.
+        # Django takes a body without a Content-Length, such as a chunked one, for an empty body.
         environ["CONTENT_LENGTH"] = str(len(body))
     return environ
 
@@ -74,11 +75,11 @@ def add_headers(environ: "WSGIEnvironment", headers: Iterable[tuple[str, str]]) 
         name = variable_name(header)
         if not name:
             continue
-        environ[name] = f"{environ[name]}{JOINTS.get(name, ',')}{value}" if name in environ else value
+        environ[name] = f"{environ[name]}{SEPARATORS.get(name, ',')}{value}" if name in environ else value
 
 
-class FileAnswer:
-    """The body of an answer that is a file: the server reads it from the disk while the client takes it.
+class FileResponse:
+    """The body of a response that is a file. The server reads it from the disk as the client receives it.
 
     See PEP 3333, "Optional Platform-Specific File Handling".
     """
@@ -89,7 +90,7 @@ class FileAnswer:
 
     @property
     def path(self) -> str:
-        """The path of a file that is sent as a whole; an empty text for a part of one, or for no file of the disk."""
+        """The path of a file on the disk that is sent whole; an empty text for anything else."""
         name = getattr(self.file, "name", "")
         return name if isinstance(name, str) else ""
 
@@ -102,7 +103,7 @@ class FileAnswer:
 
 
 class Response:
-    """What an application says with `start_response`, and then sends."""
+    """The status and headers that an application passes to `start_response`, and the sending of the body."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -112,8 +113,8 @@ class Response:
         self.status, self.headers = int(status[:3]), headers
 
     def send(self, proto: "RSGIHTTPProtocol", body: Any) -> None:
-        """Hand the answer to the server, in one piece or as the path of a file: a slow client then keeps no thread."""
-        if isinstance(body, FileAnswer) and body.path:
+        """Hand the response to Granian, whole or as a path, so that a slow client occupies no thread."""
+        if isinstance(body, FileResponse) and body.path:
             proto.response_file(self.status, self.headers, body.path)
         else:
             proto.response_bytes(self.status, self.headers, b"".join(body))

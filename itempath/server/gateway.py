@@ -1,9 +1,10 @@
-"""Brings requests from Granian to the WSGI application, each on a thread that no client can hold.
+"""Passes requests from Granian to the WSGI application, such that no client can hold up a thread.
 
-A request without a body runs at once, on the thread that brings it. A body comes part by part, by callbacks on that
-same thread, which waits for none of them. When it is whole, a request that only reads runs there too. All others, such
-as logins, whose time is mostly the hash of a password, run on threads of their own, and hold no reader up. Database
-connections belong to threads, so there are few: `WEB_THREADS` of each kind.
+A request without a body runs at once, on the thread of Granian that delivers it. A body arrives in parts,
+each by a callback on that same thread, so no thread waits for a client. When the body is complete, a request
+with a safe method runs on that thread, too. All others run on threads of their own and so do not delay reads:
+a login, for example, spends most of its time on the hash of the password. Every thread has its own database
+connection, so there are few threads: `WEB_THREADS` of each kind.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from django.conf import settings
 
-from itempath.server.bodies import Body, Budget, Refused, has_body
+from itempath.server.bodies import Body, BodyRefused, Budget, has_body
 from itempath.server.environ import Response, make_environ
 
 if TYPE_CHECKING:
@@ -27,32 +28,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-SWEEP_INTERVAL = 0.5  # seconds
+# Seconds between two looks for bodies that are late.
+TIMEOUT_CHECK_INTERVAL = 0.5
 
 
 class Gateway:
-    """One server process's way from requests to answers."""
+    """Takes the requests of one server process from Granian and answers them."""
 
     def __init__(self, application: "WSGIApplication", loop: asyncio.AbstractEventLoop) -> None:
         self.application = application
         self.loop = loop
         self.budget = Budget()
         self.pool = ThreadPoolExecutor(settings.WEB_THREADS, "write")
-        self.waiting: set[Waiting] = set()
-        loop.call_soon(self.sweep)
+        self.pending: set[PendingRequest] = set()
+        loop.call_soon(self.expire_late_bodies)
 
     def handle(self, request: Any) -> None:
-        """Take a request from Granian, which looks neither at what this returns nor at what it raises."""
+        """Take a request. Granian calls this, and ignores what it returns or raises."""
         try:
             if has_body(request.scope.headers):
-                Waiting(self, request.scope, request.proto).read()
+                PendingRequest(self, request.scope, request.proto).read()
             else:
                 self.answer(request.scope, request.proto, b"")
         except BaseException:
             logger.exception("The server failed")
 
     def answer(self, scope: "Scope", proto: "RSGIHTTPProtocol", content: bytes) -> None:
-        """Run the application and send what it answers."""
+        """Run the application for a request with the body `content` and send its response."""
         response = Response()
         try:
             body = self.application(make_environ(scope, content), response.start)
@@ -65,75 +67,80 @@ class Gateway:
             logger.exception("The application failed")
             proto.response_empty(500, [])
 
-    def sweep(self) -> None:
-        """Refuse the bodies that did not come in time. Runs on the loop's thread, again and again."""
-        self.loop.call_later(SWEEP_INTERVAL, self.sweep)
+    def expire_late_bodies(self) -> None:
+        """End the requests whose bodies take longer than `BODY_TIMEOUT`. Runs again and again on the loop."""
+        self.loop.call_later(TIMEOUT_CHECK_INTERVAL, self.expire_late_bodies)
         latest = time.monotonic() - settings.BODY_TIMEOUT
-        for request in list(self.waiting):
-            if request.since < latest:
+        for request in list(self.pending):
+            if request.started < latest:
                 request.expire()
 
-    # What Granian asks of an event loop when a future of its own is done. Nothing else of a loop is used by it.
+    # Granian's futures run their callbacks by these two methods of an event loop, and use no others of it.
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> None:
-        """Run `callback` on this thread, which brought what the future waited for."""
+        """Run `callback` on this thread: it is the one that delivers the result of the future."""
         callback(*args)
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> None:
-        """Run `callback` for a future that was done before it was asked: elsewhere, so that calls do not pile up."""
+        """Run `callback` on another thread.
+
+        Granian calls this for a future that was done before the callback was added. If these callbacks ran on
+        this thread, each would read the next part inside the one before, and exhaust the stack.
+        """
         self.pool.submit(callback, *args)
 
 
-class Waiting:
-    """A request whose body is on its way. Whoever takes it out of `gateway.waiting` answers it."""
+class PendingRequest:
+    """A request whose body is arriving. The thread that removes it from `gateway.pending` answers it."""
 
     def __init__(self, gateway: Gateway, scope: "Scope", proto: "RSGIHTTPProtocol") -> None:
         self.gateway = gateway
         self.scope = scope
         self.proto = proto
         self.body = Body(scope.headers, gateway.budget)
-        self.since = time.monotonic()
+        self.started = time.monotonic()
         self.stream = aiter(proto)
         self.part: Any = None
 
     def read(self) -> None:
-        self.gateway.waiting.add(self)
+        self.gateway.pending.add(self)
         self.read_part()
 
     def read_part(self) -> None:
-        if self not in self.gateway.waiting:
-            return  # it was refused during the pause
+        if self not in self.gateway.pending:
+            return  # it was refused during the delay
         self.part = anext(self.stream)
-        self.part.add_done_callback(self.take)
+        self.part.add_done_callback(self.receive)
 
-    def take(self, part: Any) -> None:
-        """Take a part that came; called by Granian, which drops what is raised."""
-        if self not in self.gateway.waiting:
+    def receive(self, part: Any) -> None:
+        """Take a part that arrived. Granian calls this, and ignores what it raises."""
+        if self not in self.gateway.pending:
             self.part = None
             return
         try:
             if self.body.add(part.result()):
                 self.finish()
             else:
-                self.go_on(self.body.pause_after(part.result()))
-        except Refused as refusal:
+                self.read_after(self.body.delay_after(part.result()))
+        except BodyRefused as refusal:
             self.refuse(refusal)
         except Exception:
             logger.exception("A body cannot be read")
-            self.refuse(Refused(400, "The body did not come whole."))
+            self.refuse(BodyRefused(400, "The body did not come whole."))
 
-    def go_on(self, pause: float) -> None:
-        if pause:
-            self.gateway.loop.call_soon_threadsafe(self.gateway.loop.call_later, pause, self.read_part)
+    def read_after(self, delay: float) -> None:
+        if delay:
+            self.gateway.loop.call_soon_threadsafe(self.gateway.loop.call_later, delay, self.read_part)
         else:
             self.read_part()
 
     def finish(self) -> None:
+        """Answer the request, as its body is complete or will not be read further."""
         try:
             content = self.body.content(self.scope.path)
-        except Refused as refusal:
+        except BodyRefused as refusal:
             return self.refuse(refusal)
-        if not self.leave():
+        if not self.claim():
             return None
         if self.scope.method.upper() in SAFE_METHODS:
             return self.answer(content)
@@ -144,34 +151,33 @@ class Waiting:
         self.gateway.answer(self.scope, self.proto, content)
         self.body.release()
 
-    def leave(self) -> bool:
-        """Stop waiting; return whether this call did it, and not another thread's."""
+    def claim(self) -> bool:
+        """Remove the request from the pending ones; return whether this call did so, and must answer it."""
         try:
-            self.gateway.waiting.remove(self)
+            self.gateway.pending.remove(self)
         except KeyError:
             return False
-        # A part knows who waits for it, and the collector cannot look into it: the connection would stay open for ever.
+        # The future refers to this object by its callback, and the garbage collector cannot look into
+        # Granian's futures. Without this, the cycle would keep the connection open forever.
         part, self.part = self.part, None
         part.cancel()
         return True
 
     def expire(self) -> None:
-        """Give up on a body that did not come in time; one that is too large is refused for that, by Django."""
+        """End the request, as its body is late. If it is too large already, Django refuses it for that."""
         if self.body.is_full:
-            self.gateway.pool.submit(
-                self.finish
-            )  # not on the loop's thread, which has no database connection
+            # Not on this thread: it runs the event loop, and has no database connection.
+            self.gateway.pool.submit(self.finish)
         else:
-            self.refuse(Refused(408, f"The body did not come within {settings.BODY_TIMEOUT} seconds."))
+            self.refuse(BodyRefused(408, f"The body did not come within {settings.BODY_TIMEOUT} seconds."))
 
-    def refuse(self, refusal: Refused) -> None:
-        """Answer without the application, and end the connection: the rest of the body may still be on its way."""
-        if not self.leave():
+    def refuse(self, refusal: BodyRefused) -> None:
+        """Answer without the application, and close the connection: more of the body may arrive on it."""
+        if not self.claim():
             return
         self.body.release()
         headers = [("Content-Type", "application/json"), ("Connection", "close")]
         if refusal.status == 503:
             headers.append(("Retry-After", "5"))
-        self.proto.response_bytes(
-            refusal.status, headers, orjson.dumps({"msg": refusal.message, "errors": []})
-        )
+        content = orjson.dumps({"msg": refusal.message, "errors": []})
+        self.proto.response_bytes(refusal.status, headers, content)

@@ -1,7 +1,7 @@
-"""What a server process does: Granian's own start of an RSGI worker, with a scheduler of ours.
+"""The main function of a server process: Granian's start of an RSGI worker, with a scheduler of this product.
 
-Granian runs each request on its event loop. Here the thread that brings a request runs it at once where it can: every
-hop to another thread costs a small call a tenth of its time.
+Granian's own scheduler runs each request on an event loop. This one runs a request on the thread that
+delivers it where possible, because every change of threads costs a small call a tenth of its time.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from itempath.server.gateway import Gateway
 
 
 class Scheduler(CallbackScheduler):
-    """Hands each request to a gateway, on the thread that brought it."""
+    """Hands each request to a gateway, on the thread of Granian that delivers it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, gateway: Gateway, *unused: None) -> None:
         super().__init__()
@@ -40,13 +40,13 @@ def run_worker(
     http1_settings: Any,
     *unused: Any,
 ) -> None:
-    """Serve until a signal asks to stop; calls in hand are answered first. The parameters are Granian's."""
-    from django.conf import settings  # ready once the application is loaded
+    """Serve until a signal asks to stop; answer the calls in progress first. Granian sets the parameters."""
+    from django.conf import settings  # configured only after Granian has loaded the application
 
     stopped = asyncio.Event()
     shutdown = set_loop_signals(loop)
     shutdown.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
-    worker = cast("Any", RSGIWorker)(  # its stub is of an older version
+    worker = cast("Any", RSGIWorker)(  # its type stub is out of date
         worker_id,
         sock,
         ipc,

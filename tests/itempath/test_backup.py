@@ -1,4 +1,4 @@
-"""`manage.py backup` and `manage.py restore`: SQLite files, and what each of the two refuses."""
+"""`manage.py backup` and `manage.py restore` on SQLite: what they do and what they refuse."""
 
 import base64
 import contextlib
@@ -24,8 +24,11 @@ pytestmark = pytest.mark.any_database
 OTHER_KEY = base64.urlsafe_b64encode(b"o" * 32).decode()
 FILL = "from connections.demo import load_demo; load_demo()"
 COUNT = "from connections.models import Connection; print(Connection.objects.count())"
-EMPTY = "from logs.models import *; from connections.models import *; Integration.objects.all().delete();"
-EMPTY += "Connection.objects.update(latest_log=None); ConnectionLog.objects.all().delete(); Connection.objects.all().delete()"
+EMPTY = (
+    "from logs.models import *; from connections.models import *; Integration.objects.all().delete(); "
+    "Connection.objects.update(latest_log=None); ConnectionLog.objects.all().delete(); "
+    "Connection.objects.all().delete()"
+)
 
 
 class Registry:
@@ -91,12 +94,14 @@ def registry(template, tmp_path) -> Registry:
 
 def test_a_backup_says_what_it_holds_and_what_it_needs(registry):
     line = registry.ok("backup", "b.sqlite3")
-    assert line.startswith(
-        f"b.sqlite3 holds 7 connections. To restore it, CONNECTION_SECRET_KEYS must have the key {key_id(KEY)}:"
-    )
+    needed = f"To restore it, CONNECTION_SECRET_KEYS must have the key {key_id(KEY)}:"
+    assert line.startswith(f"b.sqlite3 holds 7 connections. {needed}")
     assert stat.S_IMODE((registry.folder / "b.sqlite3").stat().st_mode) == 0o600
     assert registry.files() == {"registry.sqlite3", "b.sqlite3"}
-    code = "from connections.models import Connection as C; c = C.objects.get(pk=2); c.set_secret('token', 't'); c.save()"
+    code = (
+        "from connections.models import Connection; c = Connection.objects.get(pk=2); "
+        "c.set_secret('token', 't'); c.save()"
+    )
     registry.ok("shell", "-v0", "-c", code, CONNECTION_SECRET_KEYS=OTHER_KEY)
     done = registry.manage("backup", "c.sqlite3")
     assert all(key_id(key) in done.stdout for key in (KEY, OTHER_KEY))
@@ -140,7 +145,7 @@ def test_a_backup_of_a_damaged_database_is_refused(registry):
 
 
 def test_a_backup_is_of_one_moment_while_others_write(registry):
-    """Each writer adds an app and a connection of it in one transaction: no backup has one without the other."""
+    """Each writer adds an app and a connection in one transaction: no backup has one without the other."""
     registry.execute("CREATE TABLE pairs (a, b)")
     registry.execute("PRAGMA journal_mode = WAL")
     done = threading.Event()
@@ -182,7 +187,8 @@ def test_a_full_disk_leaves_no_half_backup(small_disk, registry):  # noqa: F811
 def test_a_backup_that_is_killed_leaves_nothing_under_the_name(registry):
     registry.execute("CREATE TABLE large (content)")
     registry.execute(
-        "INSERT INTO large WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT zeroblob(500000) FROM n"
+        "INSERT INTO large WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
+        "SELECT zeroblob(500000) FROM n"
     )
     process = subprocess.Popen(
         registry.command("backup", "b.sqlite3"), cwd=registry.folder, env=registry.environment
@@ -217,11 +223,12 @@ def test_a_restore_in_the_place_of_nothing(registry):
 
 
 def test_a_write_ahead_log_that_was_left_goes_with_its_database(registry):
-    """As a killed server leaves it: with changes that are not in the database's own file yet."""
+    """A killed server leaves changes in the write-ahead log that are not in the database file yet."""
     registry.ok("backup", "b.sqlite3")
     script = (
-        "import sqlite3, sys, os; d = sqlite3.connect(sys.argv[1], isolation_level=None); d.execute('PRAGMA journal_mode=WAL');"
-        "d.execute('PRAGMA wal_autocheckpoint=0'); d.execute('CREATE TABLE late AS SELECT * FROM auditlog_logentry');"
+        "import sqlite3, sys, os; d = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "d.execute('PRAGMA journal_mode=WAL'); d.execute('PRAGMA wal_autocheckpoint=0');"
+        "d.execute('CREATE TABLE late AS SELECT * FROM auditlog_logentry');"
         "d.execute('UPDATE connections_connection SET username = \\'late\\''); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, registry.file], check=False)
@@ -338,7 +345,7 @@ def test_a_restore_refuses_while_a_server_runs(processes, registry):
         text=True,
     )
     try:
-        wait_for(f"http://127.0.0.1:{port}", server)  # nothing has asked the database yet
+        wait_for(f"http://127.0.0.1:{port}", server)  # without a query of the database so far
         workers = children(server.pid)
         assert "A server or a command has" in registry.refusal("restore", "b.sqlite3")
     finally:
@@ -347,13 +354,16 @@ def test_a_restore_refuses_while_a_server_runs(processes, registry):
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
-    # Nothing remains of the lock of a server that was killed.
+    # The lock of a killed server is gone.
     assert until(lambda: registry.manage("restore", "b.sqlite3").returncode == 0)
 
 
 def test_a_restore_refuses_while_a_command_runs(registry):
     registry.ok("backup", "b.sqlite3")
-    code = "from connections.models import Connection; print(Connection.objects.count(), flush=True); import time; time.sleep(60)"
+    code = (
+        "from connections.models import Connection; print(Connection.objects.count(), flush=True); "
+        "import time; time.sleep(60)"
+    )
     command = registry.command("shell", "-v0", "-c", code)
     with subprocess.Popen(
         command, cwd=ROOT, env=registry.environment, stdout=subprocess.PIPE, text=True

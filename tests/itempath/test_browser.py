@@ -1,4 +1,4 @@
-"""The admin in a real browser: what operators do there, on a server with the examples."""
+"""The work of operators in the admin, with a real browser and a server with example data."""
 
 import http.client
 import json
@@ -21,7 +21,10 @@ pytestmark = [pytest.mark.live, pytest.mark.any_database]
 
 REQUIRED = os.environ.get("CI_SERVERS") == "1"
 BROWSERS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
 
 DESK, TABLET = (1440, 900), (820, 1180)
 PAGES = [
@@ -59,7 +62,7 @@ PAGES = [
     "password_change/",
 ]
 
-# Fields that come and go, and when they are there.
+# Fields that are shown only in some cases, and the cases.
 COMING_AND_GOING = [
     *("username", "database_name", "test_endpoint", "headers", "api_key_header", "token_url", "scope"),
     *("new_password", "new_token", "new_private_key", "new_private_headers"),
@@ -82,7 +85,7 @@ SHOWN = [
 
 @pytest.fixture(scope="module")
 def chromium():
-    """The browser; closed with the module, as its event loop keeps the tests after it from the database."""
+    """The browser. It is closed with the module: Django refuses queries while its event loop runs."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         (pytest.fail if REQUIRED else pytest.skip)("no Chromium is installed")
@@ -94,14 +97,14 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def registry(new_database, tmp_path_factory) -> Iterator[RunningServer]:
-    """A server whose records these tests may change."""
+    """A server with data that these tests may change."""
     with running_server(new_database(), tmp_path_factory.mktemp("browser")) as running:
         yield running
 
 
 @pytest.fixture
 def open_page(chromium, registry):
-    """Return a maker of pages; the test fails on what no page may do."""
+    """Return a function that opens pages. The test fails if one does what no page may do."""
     problems: list[str] = []
     contexts = []
 
@@ -121,7 +124,7 @@ def open_page(chromium, registry):
 
 
 def watch(context, base, problems):
-    """Note requests to other hosts, errors of scripts and of the console, and the server's own errors."""
+    """Collect requests to other hosts, errors of scripts and of the console, and server errors."""
 
     def on_request(request):
         if not request.url.startswith((f"{base}/", "data:", "blob:")):
@@ -143,7 +146,7 @@ def watch(context, base, problems):
 
 
 def aborted(request) -> bool:
-    """A page that is left drops what it was still loading."""
+    """Return whether the request ended because the browser left the page."""
     return "ERR_ABORTED" in (request.failure or "")
 
 
@@ -156,7 +159,7 @@ def log_in(page, registry, password=None):
 
 @pytest.fixture
 def page(open_page, registry):
-    """A desk's page, logged in."""
+    """A page of desktop size, logged in."""
     page = open_page()
     log_in(page, registry)
     page.wait_for_selector("#result_list")
@@ -194,7 +197,7 @@ def open_connection(page, name):
 
 
 def shown(page, expected):
-    """Return the fields that are there, after up to 5 s for the expected ones to come and the others to go."""
+    """Return the fields that are shown, as soon as they are the expected ones, or after 5 seconds."""
     deadline = time.monotonic() + 5
     while True:
         there = {name for name in COMING_AND_GOING if page.locator(f"[name={name}]").is_visible()}
@@ -369,7 +372,7 @@ def locked(registry):
 
 
 def test_what_was_typed_outlives_a_locked_database(chromium, registry, locked):
-    """Sent again by a reload, secrets included; or found in the form by going back."""
+    """A reload sends the form again, secrets included; going back shows what was typed."""
     page = chromium.new_context(base_url=registry.base).new_page()
     log_in(page, registry)
     open_connection(page, "PowerPick")
@@ -389,7 +392,7 @@ def test_what_was_typed_outlives_a_locked_database(chromium, registry, locked):
 
 
 def test_filters_menus_and_the_theme_run_under_the_policy(page):
-    """The page fails on a violation of its Content-Security-Policy, which the console reports."""
+    """`page` fails on a violation of its Content-Security-Policy, which the console reports."""
     page.locator("[x-on\\:click='filterOpen = true']").first.click()
     page.locator("#changelist-filter").get_by_text("down", exact=True).click()
     page.wait_for_url("**state=down**")
@@ -420,7 +423,7 @@ INJECTED = """() => new Promise(done => {
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/", "/admin/nothing/"])
 def test_nothing_that_is_written_into_a_page_becomes_a_script(path, chromium, registry):
-    context = chromium.new_context(base_url=registry.base)  # not one of those that fail on a violation
+    context = chromium.new_context(base_url=registry.base)  # not watched: a violation does not fail the test
     page = context.new_page()
     page.goto(path)
     assert page.evaluate(INJECTED) == "script-src-elem"

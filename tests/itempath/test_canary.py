@@ -1,4 +1,4 @@
-"""A canary in every secret field; then every page, command and call is driven, and everything they leave is searched for it."""
+"""Canaries in every secret field: no page, command or call shows, logs or stores one in clear."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ ENTERED = {f"new_{secret}": text for secret, text in CANARIES.items()}
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Everything that is logged, down to DEBUG, as the console's formatter writes it."""
+    """Everything that is logged, down to DEBUG, in the format of the console."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(RedactingFormatter("%(message)s"))
@@ -53,7 +53,7 @@ def lines() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def left(lines, capfd, db) -> Iterator[list[str]]:
-    """What was answered or printed, filled by the test; searched at its end with the logs and the database."""
+    """A list for answers and output. At the end of the test it is searched, with the log and the database."""
     texts: list[str] = []
     yield texts
     out, err = capfd.readouterr()
@@ -69,7 +69,7 @@ def left(lines, capfd, db) -> Iterator[list[str]]:
 
 
 def entered(client: Client, left: list[str]) -> Connection:
-    """Enter every canary in the admin; first in a form that is refused, then in one that is not."""
+    """Enter every canary in the admin, first in a form that is refused and then in a valid one."""
     page = client.get(f"{CONNECTIONS}add/")
     for name in ("", "Canary"):
         answer = client.post(
@@ -78,13 +78,13 @@ def entered(client: Client, left: list[str]) -> Connection:
         )
         left.append(whole_answer(answer))
     record = Connection.objects.get(name="Canary")
-    # A browser sends the lines of a text area with CRLF, and so does nothing here; what is stored is what was sent.
+    # A browser would send the line ends of a text area as CRLF. Here they are stored as they are.
     assert {secret: record.reveal(secret) for secret in SECRETS} == CANARIES
     return record
 
 
 def admin_pages(record: Connection) -> list[str]:
-    """Every list and every form of the admin, and every page of every record that there is."""
+    """Return every list and every form of the admin, and every page of every record."""
     pages = ["/admin/", "/admin/password_change/", f"{page_of(record)}?log_before=1"]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -139,7 +139,7 @@ def test_no_page_or_call_leaves_a_canary(left, bearer):
 
 
 def test_no_change_leaves_a_canary(left):
-    """Replaced, moved, refused, cleared, deleted: each with the canaries in the form."""
+    """Secrets are replaced, moved, refused, cleared and deleted, each with the canaries in the form."""
     client = browser(make_superuser())
     record = entered(client, left)
     for changes in (
@@ -165,7 +165,7 @@ def test_no_change_leaves_a_canary(left):
 
 
 def test_no_field_but_its_own_takes_a_canary_along(left):
-    """A form whose secrets came without a session, without CSRF, to a page that does not exist, or by someone who may not."""
+    """The secrets are sent without a session, without CSRF, to no existing page, or without permission."""
     record = make_connection(**CANARIES)
     addresses = [
         page_of(record),
@@ -266,11 +266,11 @@ def test_an_imported_canary_is_stored(left, tmp_path):
 
 
 class Refused(Exception):
-    """What a client library raises: the whole request in its message."""
+    """An error of a client library, with the whole request in its message."""
 
 
 def fail(record: Connection, secret: str) -> None:
-    """Fail as a check would that has just opened the secret."""
+    """Fail like a check that has just decrypted the secret."""
     text = record.reveal(secret)
     credentials = base64.b64encode(f"{record.name}:{text}".encode()).decode()
     headers, address = (
@@ -291,7 +291,7 @@ def failing_read(request: HttpRequest, pk: int, secret: str) -> HttpResponse:
 
 
 def failing_form(request: HttpRequest) -> HttpResponse:
-    """Fail before any form has read what was sent."""
+    """Fail before any form has read the request."""
     posted, body = request.POST, request.body[:10]
     raise Refused(f"{len(posted)} fields, {len(body)} bytes")
 
@@ -314,7 +314,7 @@ handler400, handler500 = "core.error_pages.bad_request", "core.error_pages.serve
 
 @pytest.fixture
 def mails(settings) -> Iterator[None]:
-    """Django's own mails of failures, with its page in HTML."""
+    """Make Django send its mails about errors, with the error page in HTML."""
     settings.ADMINS = [("Operator", "operator@example.com")]
     handler = AdminEmailHandler(include_html=True)
     handler.setLevel(logging.ERROR)
@@ -360,7 +360,7 @@ def test_a_view_that_fails_before_it_read_the_form(debug, failing, mails, left, 
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize("step", ["save", "clean", "refuse_redirected_secrets", "put_secret"])
 def test_a_save_that_fails(step, debug, failing, mails, left, settings, monkeypatch):
-    """The admin's own form, failing while the secrets are in its hands."""
+    """The form of the admin fails while it handles the secrets."""
     settings.DEBUG = debug
     failing.force_login(make_superuser())
     data = filled(failing.get(f"{CONNECTIONS}add/"), name="new", type="REST", **ENTERED)
@@ -378,7 +378,7 @@ def test_a_save_that_fails(step, debug, failing, mails, left, settings, monkeypa
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize("where", ["/admin/login/", "/api/users/login", "/api/token"])
 def test_a_login_that_fails(where, debug, failing, mails, left, settings, monkeypatch):
-    """The users' own passwords, too."""
+    """The passwords of users are not shown, either."""
     settings.DEBUG = debug
 
     def broken(user: User, password: str) -> bool:
@@ -405,19 +405,19 @@ def test_a_line_that_is_logged_with_a_secret(secret, failing, left, lines):
 
 
 def test_the_search_finds_what_it_looks_for(db):
-    """None of the above can pass because nothing is searched: planted in clear, the canary is found in each form."""
+    """The search itself works: a canary stored in clear is found in each of its encodings."""
     App.objects.create(name=f"WMS {MARK}")
     assert found(whole_database())
     for text in CANARIES.values():
         raw = text.encode()
-        forms = [
+        encoded = [
             text,
             repr(text),
             json.dumps(text),
             quote(text),
             *(base64.b64encode(b"-" * before + raw).decode() for before in range(3)),
         ]
-        assert all(found(form) for form in forms)
+        assert all(found(each) for each in encoded)
 
 
 def test_every_page_is_in_the_list(db):

@@ -1,4 +1,4 @@
-"""The OpenAPI description in the tools of its users: linted, made into clients, and held against real answers."""
+"""The OpenAPI description passes a linter, generated clients work, and real answers match it."""
 
 import json
 import os
@@ -32,7 +32,7 @@ EXPECTED = {
 
 
 def tool(name: str) -> Path:
-    """Return a program of npm's; skip without it, as `npm ci` in `tests/clients` was not run."""
+    """Return the path of a program that `npm ci` in `tests/clients` installs; skip the test without it."""
     if not (TOOLS / name).exists():
         message = f"{name} is not installed: run npm ci in tests/clients"
         pytest.fail(message) if os.environ.get("CI_SERVERS") else pytest.skip(message)
@@ -203,7 +203,7 @@ def test_every_call_of_the_description_was_made(description):  # noqa: F811
 
 
 def test_a_wrong_answer_is_noticed(description):  # noqa: F811
-    """The check of the answers can fail: an id that is a text, a log entry that is none."""
+    """The check of the answers works: it notices an id that is a text and a log entry that is not one."""
     schema = {"$ref": "#/components/schemas/Connection", "components": description["components"]}
     example = description["paths"]["/api/connections"]["get"]["responses"]["200"]["content"][
         "application/json"

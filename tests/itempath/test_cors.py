@@ -1,4 +1,4 @@
-"""Calls of the API by pages of other origins: refused by browsers unless a setting names the origin."""
+"""Calls of the API by pages of other origins, which browsers refuse unless a setting names the origin."""
 
 import json
 import os
@@ -25,7 +25,7 @@ CORS = "corsheaders.middleware.CorsMiddleware"
 
 @pytest.fixture
 def opened(settings):
-    """The settings that `CORS_ORIGINS` makes."""
+    """The settings that follow from a value of `CORS_ORIGINS`."""
     settings.CORS_ALLOWED_ORIGINS = [APP]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE[:4], CORS, *settings.MIDDLEWARE[4:]]
 
@@ -131,7 +131,10 @@ def test_what_is_no_origin_stops_the_start(written, monkeypatch):
 
 
 def test_the_setting_puts_the_middleware_in_place():
-    code = "from django.conf import settings; import json; print(json.dumps([settings.MIDDLEWARE, settings.CORS_ALLOWED_ORIGINS]))"
+    code = (
+        "from django.conf import settings; import json; "
+        "print(json.dumps([settings.MIDDLEWARE, settings.CORS_ALLOWED_ORIGINS]))"
+    )
     for origins, there in (("", False), (APP, True)):
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "itempath.settings", "CORS_ORIGINS": origins}
         done = subprocess.run(

@@ -36,7 +36,7 @@ def run(*command: object, **options) -> subprocess.CompletedProcess[str]:
 
 
 def production() -> dict[str, str]:
-    """Return the settings of the page, on a database that these tests do not ask."""
+    """Return the settings of the page, with a database that these tests do not use."""
     return dict(line.split("=", 1) for line in block("ini").splitlines()) | {
         "DATABASE_URL": "sqlite:////dev/null"
     }
@@ -47,7 +47,7 @@ def test_the_production_settings_pass_the_deployment_checks():
     done = run(
         sys.executable, "manage.py", "check", "--deploy", "--fail-level", "INFO", cwd=ROOT, env=environment
     )
-    # The two are about subdomains and preload, which an installation chooses.
+    # The two silenced checks ask for HSTS options that the operator decides on.
     assert (done.returncode, done.stdout) == (0, "System check identified no issues (2 silenced).\n"), (
         done.stderr
     )
@@ -56,7 +56,8 @@ def test_the_production_settings_pass_the_deployment_checks():
 ASK = """
 import django; django.setup()
 from django.test import Client
-print(Client(SERVER_NAME="registry.example.com").get("/api/nothing", secure=True)["Strict-Transport-Security"])
+answer = Client(SERVER_NAME="registry.example.com").get("/api/nothing", secure=True)
+print(answer["Strict-Transport-Security"])
 """
 
 
@@ -86,7 +87,7 @@ def test_other_hosts_of_the_domain_are_bound_only_if_they_are_chosen(chosen, sen
 def test_the_unit_is_one_that_systemd_takes(tmp_path):
     analyze = need("systemd-analyze")
     unit = tmp_path / "registry.service"
-    # The paths and the user of the page are not there on this machine.
+    # The paths and the user of the page do not exist on this machine.
     text = (
         block("systemd")
         .replace("/srv/registry/.venv/bin/python", sys.executable)

@@ -1,4 +1,4 @@
-"""What `/healthz` and `/readyz` answer to probes: by address, in plain HTTP, at little cost, and truthfully."""
+"""The answers of `/healthz` and `/readyz`: by address, in plain HTTP, at little cost, in every state."""
 
 import contextlib
 import http.client
@@ -49,11 +49,10 @@ def test_probes_have_no_session_and_no_line_in_the_log(db, client, caplog):
 
 
 def test_a_probe_costs_little(db, client, django_assert_max_num_queries):
-    """Migrations are not planned again, which was most of it."""
+    """The plan of the migrations is cached, as it would be most of the cost."""
     client.get("/readyz")
-    with django_assert_max_num_queries(
-        8
-    ):  # tables, migrations, key proof, a write and what belongs to its transaction
+    # Tables, migrations, key proof, a write, and the statements of its transaction.
+    with django_assert_max_num_queries(8):
         client.get("/readyz")
 
 
@@ -111,7 +110,7 @@ def test_not_ready_without_its_tables(client, caplog):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_probe_leaves_the_connection_as_it_was(client):
-    """Commits wait for the disk again, and for locks."""
+    """Commits wait for the disk and for locks again."""
     if connection.vendor != "sqlite":
         pytest.skip("on PostgreSQL what the probe sets ends with its transaction")
     client.get("/readyz")
@@ -136,7 +135,10 @@ def probe(server, path="/readyz"):
         connection.close()
 
 
-END_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 READY, NOT_READY = (200, "ok"), (503, "unavailable")
 
 
@@ -154,7 +156,7 @@ def test_an_import_in_progress_is_ready_and_is_not_waited_for(sqlite_server):
         writer.execute("BEGIN IMMEDIATE")
         start = time.monotonic()
         assert {probe(server) for _ in range(10)} == {READY}
-        assert time.monotonic() - start < 3  # one write that waits would take as long
+        assert time.monotonic() - start < 3  # a single write that waits for its lock would take 3 seconds
 
 
 @pytest.mark.live
@@ -172,7 +174,7 @@ def test_a_database_that_is_lost_while_the_server_runs(sqlite_server, tmp_path):
 @pytest.mark.live
 def test_a_full_disk_is_not_ready(small_disk, new_server, tmp_path):  # noqa: F811
     server = new_server(DATABASE_URL=f"sqlite:///{small_disk / 'registry.sqlite3'}")
-    assert {probe(server) for _ in range(3)} == {READY}  # the write-ahead log has room from now on
+    assert {probe(server) for _ in range(3)} == {READY}  # from now on, the write-ahead log has unused space
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
@@ -186,9 +188,8 @@ def test_a_full_disk_is_not_ready(small_disk, new_server, tmp_path):  # noqa: F8
 @pytest.mark.live
 def test_a_read_only_file_system_is_not_ready(small_disk, new_server, tmp_path):  # noqa: F811
     server = new_server(DATABASE_URL=f"sqlite:///{small_disk / 'registry.sqlite3'}")
-    subprocess.run(
-        ["mount", "-o", "remount,ro", small_disk], check=True
-    )  # before the first call opens the database
+    # The first call, which opens the database, comes afterwards.
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert probe(server) == NOT_READY
     assert "Not ready: the database can" in (tmp_path / "errors-0.log").read_text()
     assert probe(server, "/healthz") == READY

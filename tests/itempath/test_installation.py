@@ -1,4 +1,4 @@
-"""What a start refuses: a lost or foreign database, a damaged file, and fresh keys for old data."""
+"""A start refuses a lost or foreign database, a damaged file, and new keys for old data."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ ID, OTHER = UUID(int=1), UUID(int=2)
 
 
 def run(*words: object, folder: Path = ROOT, **environment: Any) -> subprocess.CompletedProcess[str]:
-    """Run Python with these settings and none of the suite's own."""
+    """Run Python with these settings, without those of the suite."""
     others = {name: value for name, value in os.environ.items() if name not in NAMES}
     chosen = others | {name: str(value) for name, value in environment.items()}
     return subprocess.run(
@@ -50,7 +50,7 @@ def settings_of(file: Path, **changes: Any) -> dict[str, Any]:
 
 
 def refusal(command: str, **environment: Any) -> str:
-    """Return the one sentence with which a start stops."""
+    """Return the sentence with which a command refuses to start."""
     done = run("manage.py", command, **environment)
     assert (done.returncode, done.stdout if command == "serve" else "") == (1, ""), done.stderr
     (line,) = done.stderr.splitlines()
@@ -136,7 +136,7 @@ def test_every_command_says_it_in_one_sentence(template, tmp_path):
 
 
 def test_a_file_that_this_user_may_not_read(template, monkeypatch, settings):
-    """A fake: who runs the tests may read everything, perhaps."""
+    """The permission is faked, as the tests may run as root, who may read everything."""
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL has no file")
     monkeypatch.setitem(settings.DATABASES["default"], "NAME", str(template))
@@ -163,7 +163,7 @@ def test_a_lost_database_stops_the_start(lose, named, command, template, tmp_pat
     assert f"INSTALLATION_ID is {ID}" in line
     assert f"{file} {named}" in line
     assert "remove INSTALLATION_ID" in line
-    assert file.exists() == (lose is lost_content)  # SQLite would make it anew
+    assert file.exists() == (lose is lost_content)  # SQLite would create it again
 
 
 def test_the_database_of_another_installation_stops_the_start(template, tmp_path):
@@ -186,7 +186,7 @@ def test_a_lost_database_on_postgresql(empty_database):
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """The project as a fresh clone of it, with this environment's packages."""
+    """A copy of the project like a new clone, with the packages of this environment."""
     folder: Path = tmp_path / "checkout"
     names = subprocess.check_output(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
@@ -200,7 +200,7 @@ def checkout(tmp_path) -> Path:
 
 
 def make(target: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run make as on a machine without any of the settings; a server that starts is stopped."""
+    """Run make without any of the settings in the environment. A server that starts is stopped."""
     process = subprocess.Popen(
         ["make", target],
         cwd=folder,
@@ -261,7 +261,7 @@ def test_what_make_run_does_when_the_database_or_the_settings_are_lost(checkout)
     assert f"{database} is not there" in done.stderr
     assert not database.exists()
     settings.write_text(kept.partition("# Which database")[0])
-    start_and_stop(checkout)  # a new one is meant
+    start_and_stop(checkout)  # without INSTALLATION_ID, a new database is created
     assert settings.read_text() != kept
     assert execute(database, "SELECT count(*) FROM itempath_installation") == [[(1,)]]
 
@@ -281,7 +281,7 @@ def test_a_file_of_settings_that_ends_without_a_line_break_takes_the_id(template
         "DATABASE_URL",
         "INSTALLATION_ID",
     ]
-    # The id is for the file's own database, not for one that is tried out.
+    # The id belongs to the database that the file names, not to another one.
     code = "from itempath.environment import read_environment as r; print(r().installation_id)"
     assert (
         run("-c", code, ENV_FILE=file).stdout
@@ -302,7 +302,7 @@ def test_dotenv_beside_a_database(content, template, tmp_path):
     assert (done.returncode, file.exists()) == ((1, False) if content else (0, True))
     if content:
         assert len(done.stderr.splitlines()) == 1
-        # With keys from elsewhere there is nothing to write.
+        # If the environment has the keys, no file is written.
         assert (
             run("-m", "itempath.dotenv", file, SECRET_KEY=SECRET, CONNECTION_SECRET_KEYS=KEY).returncode == 0
         )

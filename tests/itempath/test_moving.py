@@ -1,4 +1,4 @@
-"""The steps of docs/secrets.md, run as they are printed: backup and restore, and from SQLite to PostgreSQL."""
+"""The steps of docs/secrets.md, run as printed: backup, restore, and the move from SQLite to PostgreSQL."""
 
 import glob
 import os
@@ -27,7 +27,8 @@ SHOW = """
 from connections.models import Connection
 from accounts.models import ApiKey
 c = Connection.objects.get(pk=1)
-print([c.reveal(secret) for secret in ("password", "token", "private_key", "private_headers")], ApiKey.objects.get().user.role.name)
+secrets = [c.reveal(secret) for secret in ("password", "token", "private_key", "private_headers")]
+print(secrets, ApiKey.objects.get().user.role.name)
 newest = Connection.objects.order_by("-version")[0].version
 c.save(); print(c.version > newest, Connection.objects.create(name="new", type="REST").pk)
 """
@@ -38,7 +39,7 @@ SHOWN = [
 
 
 def steps(heading: str) -> list[str]:
-    """Return the shell lines below a heading of the page."""
+    """Return the shell commands below a heading of the page."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     return [
         line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()
@@ -111,7 +112,7 @@ def test_backup_and_restore_on_postgresql(tmp_path, empty_database):
 
 
 def programs() -> str:
-    """Return a PATH with the newest of PostgreSQL's programs first: an older pg_dump refuses a newer server."""
+    """Return a PATH with the newest PostgreSQL first, as an older pg_dump refuses a newer server."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
     return os.pathsep.join([*found[-1:], os.environ["PATH"]])
 
@@ -129,11 +130,14 @@ def test_from_sqlite_to_postgresql(tmp_path, filled, empty_database):
 
 
 def test_a_restored_database_counts_on_beyond_what_was_lost(tmp_path, filled):
-    """The version of a state that only the lost database had must not be given to another state."""
+    """A version that only the lost database had is not used again: its ETag would match another state."""
     newest = (
         'from connections.models import Connection as C; print(C.objects.order_by("-version")[0].version)'
     )
-    change = "from connections.models import Connection as C; c = C.objects.get(pk=2); c.username = str(c.version); c.save()"
+    change = (
+        "from connections.models import Connection; c = Connection.objects.get(pk=2); "
+        "c.username = str(c.version); c.save()"
+    )
     backup, restore, *_ = steps("Backup and restore")
     run(backup, tmp_path, **filled)
     shell(change, tmp_path, **filled)

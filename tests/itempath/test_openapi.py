@@ -1,4 +1,4 @@
-"""The OpenAPI description: complete, served with its own page, and true of the running server."""
+"""The OpenAPI description is complete, served with its own page, and correct about the running server."""
 
 import gzip
 import json
@@ -43,8 +43,11 @@ def test_every_argument_and_operator_is_described(description):
     parameters = {
         each["name"]: each for each in description["paths"]["/api/connections"]["get"]["parameters"]
     }
-    fields = "id appId name url passwordExists tokenExists isTestable authentication type username status latestConnection creationDate"
-    for field in [*fields.split(), "integrationCount", "lastCheck"]:
+    fields = (
+        "id appId name url passwordExists tokenExists isTestable authentication type username "
+        "status latestConnection creationDate integrationCount lastCheck"
+    )
+    for field in fields.split():
         assert "[or]" in parameters[field]["description"]
     assert {
         "limit",
@@ -73,7 +76,9 @@ def test_the_body_and_the_records_of_work_items_are_described_as_they_are_taken(
     assert body["additionalProperties"] is False
     assert [each["type"] for each in body["properties"]["items"]["items"]["anyOf"]] == ["integer", "string"]
     assert [each["type"] for each in body["properties"]["delete"]["anyOf"]] == ["boolean", "string"]
-    assert len(schemas["WorkItem"]["anyOf"]) == 4  # an item looks like a backlog, too
+    assert (
+        len(schemas["WorkItem"]["anyOf"]) == 4
+    )  # `anyOf`, because an item also matches the schema of a backlog
 
 
 def operations(description):
@@ -170,12 +175,12 @@ def test_schemathesis_finds_nothing(kind, new_server, tmp_path):
 
 @pytest.fixture
 def made(monkeypatch):
-    """A list that grows each time the description is made."""
+    """A list that gets an entry each time the description is generated."""
     times, get_schema = [], SchemaGenerator.get_schema
 
     def counted(self, *args, **options):
         times.append(1)
-        time.sleep(0.05)  # lets others come in between
+        time.sleep(0.05)  # gives other threads time to start
         return get_schema(self, *args, **options)
 
     monkeypatch.setattr(SchemaGenerator, "get_schema", counted)

@@ -1,4 +1,4 @@
-"""What each parser costs for its worst texts: no more than the texts are longer, from 1,000 characters to 64,000."""
+"""The cost of each parser grows at most with the length of its worst texts, up to 64,000 characters."""
 
 import io
 import json
@@ -48,10 +48,12 @@ from workitems.importing import read_file
 from workitems.link_commands import LinkChange, parse_id, parse_ids
 
 SIZES = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000)
-# How much dearer than its length a text may be: the square of the length is 64 times dearer at the end.
+# The cost of a text may exceed that of linear growth by this factor. Quadratic growth exceeds it 64 times at
+# the end.
 MARGIN = 5
-# Seconds. What costs less for 1,000 characters is counted as this: a few microseconds grow by themselves.
-LEAST = 40e-6
+# Seconds that a text of 1,000 characters counts as at least, as a few microseconds cannot be measured
+# exactly.
+MIN_COST = 40e-6
 REFUSALS = (
     ValueError,
     ValidationError,
@@ -64,7 +66,7 @@ REFUSALS = (
 
 
 def cost(call: Callable[[], Any]) -> float:
-    """Return the seconds of the processor that `call` takes, the best of several, each long enough to be measured."""
+    """Return the processor time of `call` in seconds, the best of several measurable series."""
     best, repeats = float("inf"), 1
     for _ in range(3):
         spent = 0.0
@@ -80,15 +82,18 @@ def cost(call: Callable[[], Any]) -> float:
 
 def quietly(parse: Callable[[str], Any], text: str) -> Callable[[], None]:
     def call() -> None:
-        with suppress(*REFUSALS):  # to be refused costs, too
+        with suppress(*REFUSALS):  # a refusal has a cost, too
             parse(text)
 
     return call
 
 
-def first_too_dear(parse: Callable[[str], Any], make: Callable[[int], str]) -> tuple[int, float] | None:
-    """Return the first size that costs too much, and how many times too much; a neighbour's load may fool two measures."""
-    base = max(cost(quietly(parse, make(SIZES[0]))), LEAST)
+def first_excess(parse: Callable[[str], Any], make: Callable[[int], str]) -> tuple[int, float] | None:
+    """Return the first size that costs too much, and by which factor; `None` if none does.
+
+    Other load on the machine may disturb a measurement, so three of them must exceed the limit.
+    """
+    base = max(cost(quietly(parse, make(SIZES[0]))), MIN_COST)
     for size in SIZES[1:]:
         allowed = base * MARGIN * size / SIZES[0]
         call = quietly(parse, make(size))
@@ -98,18 +103,18 @@ def first_too_dear(parse: Callable[[str], Any], make: Callable[[int], str]) -> t
 
 
 def assert_linear(parse: Callable[[str], Any], make: Callable[[int], str]) -> None:
-    assert first_too_dear(parse, make) is None
+    assert first_excess(parse, make) is None
 
 
 def repeated(unit: str, before: str = "", after: str = "") -> Callable[[int], str]:
-    """Return a maker of texts of a length, filled with `unit`."""
+    """Return a function that makes a text of a given length, filled with `unit`."""
     return lambda size: (
         f"{before}{(unit * (size // len(unit) + 1))[: size - len(before) - len(after)]}{after}"
     )
 
 
 def many(count: Callable[[int], int], part: str, join: str) -> Callable[[int], str]:
-    """Return a maker of texts of a length: `count` parts, each filled up with `x`."""
+    """Return a function that makes a text of a given length from `count` parts, each filled up with `x`."""
 
     def make(size: int) -> str:
         number = count(size)
@@ -118,7 +123,8 @@ def many(count: Callable[[int], int], part: str, join: str) -> Callable[[int], s
     return make
 
 
-# The characters that mean something to one of the parsers, alone and in turns, with ends that let all of it fail.
+# The characters with a meaning for one of the parsers, alone and in combination. The ends make the whole text
+# invalid.
 UNITS = [
     *" \t,;:=[]{}()<>/\\\"'@.%&+-_*?#0aé\n\r\0",
     "[]",
@@ -199,16 +205,16 @@ def request_with(**headers: Any) -> Request:
 @pytest.mark.any_database
 @pytest.mark.parametrize("name", SMALL)
 def test_a_parser_takes_no_more_time_than_the_text_is_longer(name):
-    """Each unit alone first; the costliest of them then with every start and end."""
+    """Each unit is tried alone first, then the most expensive ones with every start and end."""
     parse = SMALL[name]
     costs = {unit: cost(quietly(parse, repeated(unit)(2_000))) for unit in UNITS}
-    dearest = sorted(UNITS, key=lambda unit: costs[unit], reverse=True)[:3]
+    costliest = sorted(UNITS, key=lambda unit: costs[unit], reverse=True)[:3]
     sieve = [(unit, start, end) for unit in UNITS for start in STARTS for end in ENDS]
     found = {each: cost_once(quietly(parse, repeated(*each)(2_000))) for each in sieve}
     worst = sorted(found, key=lambda each: found[each], reverse=True)[:4]
-    for unit, start, end in [*((unit, "", "") for unit in dearest), *worst]:
-        dear = first_too_dear(parse, repeated(unit, start, end))
-        assert dear is None, (unit, start, end, dear)
+    for unit, start, end in [*((unit, "", "") for unit in costliest), *worst]:
+        excess = first_excess(parse, repeated(unit, start, end))
+        assert excess is None, (unit, start, end, excess)
 
 
 def cost_once(call: Callable[[], Any]) -> float:
@@ -256,7 +262,7 @@ JSON = {
 }
 READERS: dict[str, Callable[[str], Any]] = {
     "arguments": body(body_arguments),
-    "links": body(LinkChange.read),
+    "links": body(LinkChange.parse),
     "import": import_of,
     "import of work items": body(read_file),
 }
@@ -275,7 +281,7 @@ HEADERS = {
     "many cookies": ("HTTP_COOKIE", repeated("a=;")),
     "type with parameters": ("CONTENT_TYPE", repeated(";", 'a/b;a="')),
     "type with escapes": ("CONTENT_TYPE", repeated("\\;", 'a/b;a="')),
-    "type with with_new_version parameters": (
+    "type with numbered parameters": (
         "CONTENT_TYPE",
         lambda size: "a/b;" + "".join(f"a*{n}*=x;" for n in range(size // 8)),
     ),
@@ -317,7 +323,7 @@ ENVIRON = {
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_header_or_a_path_takes_no_more_time_than_it_is_longer(header, method, db):
-    """Through all that a stranger's request passes."""
+    """The request passes everything that a request without an account passes."""
     application = trust_proxies(bound_requests(WSGIHandler()), ["127.0.0.1"])
     name, make = HEADERS[header]
 
@@ -337,7 +343,7 @@ def test_a_call_takes_no_more_time_than_its_arguments_are_longer(text, api):
     store([{"id": 1, "appId": None, "name": "x", "type": "REST"}])
 
     def call(sent: str) -> None:
-        list_queries.cache.clear()  # short arguments are kept, and would cost nothing the second time
+        list_queries.cache.clear()  # short arguments are cached, and cost nothing the second time
         api.generic("GET", PATH, sent, content_type="application/json")
 
     assert_linear(call, JSON[text])
@@ -352,7 +358,7 @@ def test_a_line_of_the_log_takes_no_more_time_than_it_is_longer(unit):
     redaction.clear()
 
 
-# The same as the patterns that were too dear
+# The faster replacements of patterns that took quadratic time match the same texts.
 
 NAMED_OPERATOR = re.compile(r"(.*?)(\[[^\]]*\])", re.DOTALL)
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\x00-\x08\x0a-\x1f]*?)[ \t]*")

@@ -1,4 +1,4 @@
-"""The README's commands, run as they are printed."""
+"""The commands of the README, run as printed."""
 
 import json
 import re
@@ -19,7 +19,7 @@ CURL_LINES = [line for line in SHELL_LINES if line.startswith("curl ") and line 
 
 
 def body_of(answer: str) -> Any:
-    """Return the JSON of an answer that may have its headers before it (`curl -i`)."""
+    """Return the JSON of an answer; `curl -i` prints headers before it."""
     return json.loads(answer.split("\n\n", 1)[-1] if answer.startswith("HTTP/") else answer)
 
 
@@ -36,7 +36,7 @@ def test_curl_lines_work_as_printed(line, server, curl):
         assert body.keys() >= {"count"} or body["name"] == "PowerPick"
 
 
-# What the lines are there to show, on the example data.
+# The ids that each line returns on the example data.
 SHOWN = {
     "type=MSSQL&appID=2": [1],
     "type=[not]REST": [1, 3, 4, 5, 6, 7],

@@ -1,4 +1,4 @@
-"""How the settings are read and refused, the system checks, and the two health paths."""
+"""The settings: which are read and which refused, the system checks, and the two health paths."""
 
 import base64
 import logging
@@ -40,11 +40,11 @@ NAMES = {name.upper() for name in Environment.model_fields} | set(BASE)
 
 
 def run(*words: str, **environment: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run Python in the project's root with these settings and none of the suite's own."""
+    """Run Python in the root of the project with these settings, without those of the suite."""
     others = {name: value for name, value in os.environ.items() if name not in NAMES}
     chosen = others | {name: str(value) for name, value in environment.items()}
     command, pipe = [sys.executable, *words], subprocess.PIPE
-    # A group of its own: a server that should have refused to start must not leave its workers behind.
+    # In a process group of its own, so that the workers of a server that wrongly starts can be ended.
     with subprocess.Popen(
         command, cwd=ROOT, env=chosen, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     ) as process:
@@ -57,7 +57,7 @@ def run(*words: str, **environment: str | Path) -> subprocess.CompletedProcess[s
 
 
 def plain(value):
-    """Return a setting with its secrets in clear."""
+    """Return a setting with its secrets as plain text."""
     if isinstance(value, list):
         return [plain(each) for each in value]
     return value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -67,14 +67,16 @@ READ = """
 import sys
 from itempath.environment import read_environment
 def plain(value):
-    return [plain(each) for each in value] if isinstance(value, list) else getattr(value, "get_secret_value", lambda: value)()
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 for name in sys.argv[1:]:
     print(plain(getattr(read_environment(), name)))
 """
 
 
 def read(*names: str, **environment: str | Path) -> list[str]:
-    """Return settings as a new process reads them."""
+    """Return the values of settings that a new process reads."""
     code = READ
     done = run("-c", code, *names, **environment)
     assert done.returncode == 0, done.stderr
@@ -219,9 +221,10 @@ def test_the_defaults_of_the_contract():
 def test_the_environment_wins_over_the_file(tmp_path):
     file = tmp_path / "settings"
     file.write_text(
-        f"SECRET_KEY={SECRET}\nCONNECTION_SECRET_KEYS={KEY}\nPORT=9001\nHOST=10.0.0.1\nAPI_MAX_LIMIT=5\nUNKNOWN=1\n"
+        f"SECRET_KEY={SECRET}\nCONNECTION_SECRET_KEYS={KEY}\n"
+        "PORT=9001\nHOST=10.0.0.1\nAPI_MAX_LIMIT=5\nUNKNOWN=1\n"
     )
-    # An empty value is as good as none.
+    # An empty value counts as not set.
     assert read("port", "host", "api_max_limit", ENV_FILE=file, PORT="9002", HOST="") == [
         "9002",
         "10.0.0.1",
@@ -361,9 +364,11 @@ settings.DEBUG = debug
 settings.ADMINS = [("me", "me@example.com")]
 logging.getLogger("django.request").addHandler(AdminEmailHandler(include_html=True))
 for path in ("/admin/login/", "/admin/", "/nothing", "/api/nothing", "/api/connections"):
-    client = Client(SERVER_NAME="localhost", raise_request_exception=False, headers={"authorization": "Bearer hunter2"})
+    headers = {"authorization": "Bearer hunter2"}
+    client = Client(SERVER_NAME="localhost", raise_request_exception=False, headers=headers)
     client.cookies["sessionid"] = client.cookies["csrftoken"] = "hunter3" * 4
-    answer = client.post(path, {"username": "me", "password": "hunter2"}, **{name: os.environ[name] for name in sys.argv[1:]})
+    environ = {name: os.environ[name] for name in sys.argv[1:]}
+    answer = client.post(path, {"username": "me", "password": "hunter2"}, **environ)
     print(path, answer.status_code, answer.content.decode())
 print("mails:", len(mail.outbox), *(f"{each.body} {each.alternatives}" for each in mail.outbox))
 print(settings.DATABASES["default"]["HOST"])
@@ -372,7 +377,7 @@ print(settings.DATABASES["default"]["HOST"])
 
 @pytest.mark.parametrize("debug", ["0", "1"])
 def test_no_page_about_a_failure_shows_a_secret_of_the_settings(debug):
-    """The database is away, so that its driver fails with the password in its frames."""
+    """The database cannot be reached, so that its driver fails with the password in local variables."""
     environment = BASE | SECRETS | {"DEBUG": debug, "DJANGO_SETTINGS_MODULE": "itempath.settings"}
     done = run("-c", PAGES, *SECRETS, **environment)
     assert done.stdout.count("127.0.0.1") > 0, done.stderr
@@ -413,7 +418,7 @@ def test_the_settings_hold_their_secrets_under_names_that_are_hidden(settings):
 
 @pytest.fixture
 def make_database():
-    """Return a maker of PostgreSQL databases with given options; each is given as a DATABASE_URL."""
+    """Return a function that creates a PostgreSQL database with options and returns its DATABASE_URL."""
     if connection.vendor != "postgresql":
         pytest.skip("the suite runs on SQLite, which has one encoding")
     admin_url = os.environ["DATABASE_URL"]
@@ -446,7 +451,11 @@ def tables(url: str) -> list[str]:
         ("migrate", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", "itempath.E001"),
         ("migrate", "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", "itempath.E002"),
         ("migrate", "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'POSIX'", "itempath.E002"),
-        ("serve", "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", "itempath.E002"),  # which migrates by itself
+        (
+            "serve",
+            "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'",
+            "itempath.E002",
+        ),  # `serve` migrates by itself
     ],
 )
 def test_databases_that_cannot_fold_letters_are_refused(command, options, id, make_database):
@@ -473,7 +482,7 @@ def test_healthy(path, client, db):
 
 
 def test_healthz_asks_no_database(client):
-    # No `db` fixture: a query would fail the test.
+    # Without the fixture `db`, a query fails the test.
     assert client.get("/healthz").status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""What a server process writes to standard error from its first moment on: JSON, unless that is a terminal."""
+"""A server process writes only JSON to standard error, from its start on, unless that is a terminal."""
 
 import io
 import json
@@ -24,7 +24,7 @@ BASE = {
 
 
 def parsed(text: str) -> list[dict[str, str]]:
-    """Return the lines of `text`, each of which must be JSON with what every line of the log has."""
+    """Return the parsed lines of `text`, each of which must be JSON with the keys of every log line."""
     lines = [json.loads(line) for line in text.splitlines()]
     assert all(line.keys() >= {"time", "level", "logger", "message", "request_id"} for line in lines)
     return lines

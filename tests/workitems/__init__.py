@@ -18,8 +18,8 @@ DONE = {"success": True}
 KEYS = ["statusCode", "error", "message", "success"]
 
 
-class Place:
-    """An organisation with records of all kinds; their ids begin with `first`, which no other kind's do."""
+class SampleOrganization:
+    """An organization with records of all types. Their ids start at `first`, and no two of them are equal."""
 
     def __init__(self, name: str, first: int) -> None:
         [self.organization] = Organization.objects.bulk_create([Organization(name=name)])
@@ -30,11 +30,11 @@ class Place:
 
     def make(self, model: Any, pk: int, **fields: Any) -> Any:
         record = model(pk=pk, title=f"{model.__name__} {pk}", organization=self.organization, **fields)
-        return model.objects.bulk_create([record])[0]  # leaves no record of changes, and is quicker
+        return model.objects.bulk_create([record])[0]  # writes no audit entries, and is faster
 
 
-def order(delete: Any = False, **lists: Any) -> dict[str, Any]:
-    """Return a body; a list takes ids or records."""
+def change_body(delete: Any = False, **lists: Any) -> dict[str, Any]:
+    """Return the body of a POST. The lists hold ids or records."""
     filled = {name: [getattr(each, "pk", each) for each in members] for name, members in lists.items()}
     return {"items": [], "initiatives": [], "bugs": [], "backlogs": [], "delete": delete} | filled
 
@@ -44,11 +44,11 @@ def path_of(record: WorkItem) -> str:
 
 
 def post(client: Any, record: WorkItem, delete: Any = False, **lists: Any) -> Any:
-    return client.post(path_of(record), order(delete, **lists))
+    return client.post(path_of(record), change_body(delete, **lists))
 
 
 def linked(client: Any, record: WorkItem, *records: Any) -> None:
-    """Link records of any kinds to `record`, one after the other."""
+    """Link records of any types to `record`, one call for each."""
     for each in records:
         answer = post(client, record, **{f"{each._meta.model_name}s": [each]})
         assert (answer.status_code, answer.json()) == (200, DONE)
@@ -61,12 +61,12 @@ def show(client: Any, record: WorkItem, info: str = "items") -> Any:
 
 
 def pairs() -> list[dict[str, int]]:
-    """Return the ends of every link there is, by id."""
+    """Return the ends of every stored link, ordered by id."""
     return [link.ends() for link in Link.objects.order_by("pk")]
 
 
 def refused(answer: Any, status: int) -> str:
-    """Return the message of a refusal; check that it has pm415's shape."""
+    """Return the message of an error. Check its status and that it has pm415's shape."""
     assert answer.status_code == status, answer.content
     body = answer.json()
     assert list(body) == KEYS
@@ -76,7 +76,10 @@ def refused(answer: Any, status: int) -> str:
 
 
 class Queries(CaptureQueriesContext):
-    """The statements of a call by a bearer that is new to the process, without those that only begin and end a transaction."""
+    """Captures the statements of a call whose bearer is not cached.
+
+    Statements that only begin or end a transaction do not count.
+    """
 
     def __init__(self) -> None:
         super().__init__(connection)
@@ -87,11 +90,12 @@ class Queries(CaptureQueriesContext):
 
     @property
     def statements(self) -> list[str]:
-        words = ("BEGIN", "SAVEPOINT", "RELEASE", "COMMIT")
-        return [each["sql"] for each in self.captured_queries if not each["sql"].startswith(words)]
+        transactions = ("BEGIN", "SAVEPOINT", "RELEASE", "COMMIT")
+        return [each["sql"] for each in self.captured_queries if not each["sql"].startswith(transactions)]
 
 
 def everything() -> list[list[dict[str, Any]]]:
+    """Return every row that an import may change, table by table."""
     models: list[Any] = [
         User,
         ApiKey,

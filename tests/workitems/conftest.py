@@ -1,27 +1,27 @@
-"""Two organisations: ours, with one record of each kind and two more items, and theirs, with one of each."""
+"""Two organizations, `ours` and `theirs`, each with three items and one record of each other type."""
 
 from typing import Any
 
 import pytest
 
 from tests.conftest import make_user
-from tests.workitems import SEED_BODY, Place
+from tests.workitems import SEED_BODY, SampleOrganization
 from workitems.demo import load_demo
 
 
 @pytest.fixture
-def ours(db) -> Place:
-    return Place("ours", 1)
+def ours(db) -> SampleOrganization:
+    return SampleOrganization("ours", 1)
 
 
 @pytest.fixture
-def theirs(db) -> Place:
-    return Place("theirs", 101)
+def theirs(db) -> SampleOrganization:
+    return SampleOrganization("theirs", 101)
 
 
 @pytest.fixture
 def member(ours):
-    """A member of our organisation, without a role in the registry."""
+    """A member of `ours` who has no role in the registry."""
     user = make_user("member")
     ours.organization.members.add(user)
     return user
@@ -36,13 +36,13 @@ def outsider(theirs):
 
 @pytest.fixture
 def client(member, bearer):
-    """The member's client."""
+    """An API client of `member`."""
     return bearer(member)
 
 
 @pytest.fixture
 def seed(db, bearer) -> Any:
-    """A client that sees the examples, as the key that `make run` prints does."""
+    """An API client that sees the example work items, like the key that `make run` prints."""
     user = make_user("shown")
     load_demo(user)
     return bearer(user)

@@ -1,4 +1,4 @@
-"""The admin's pages of work items, links and organisations."""
+"""The admin's pages of work items, links and organizations."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_the_pages_of_records_open_and_save(boss, ours, link):
 
 @pytest.mark.parametrize("who", ["reader", "operator", "stranger"])
 def test_only_managers_see_the_records_of_every_organisation(who, ours, link):
-    """The lists show every organisation: they are for those who run the registry."""
+    """The pages show the records of every organization, so they are only for those who run the registry."""
     role = Role.NONE if who == "stranger" else Role[who.upper()]
     client = browser(make_user(who, role, is_staff=True))
     for model in MODELS:
@@ -88,7 +88,8 @@ def test_texts_that_are_left_empty_are_null(boss, ours):
 
 @pytest.mark.parametrize("field", ["assignee", "created_by", "organization"])
 def test_people_and_organisations_are_chosen_by_typing(field, boss, ours, member):
-    query = f"?app_label=workitems&model_name=item&field_name={field}&term={'ours' if field == 'organization' else 'memb'}"
+    term = "ours" if field == "organization" else "memb"
+    query = f"?app_label=workitems&model_name=item&field_name={field}&term={term}"
     found = boss.get(f"/admin/autocomplete/{query}").json()["results"]
     assert [each["text"] for each in found] == ["ours" if field == "organization" else "member"]
     assert "admin-autocomplete" in str(boss.get(page_of(ours.items[0])).context["adminform"].form[field])

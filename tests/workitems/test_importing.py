@@ -139,11 +139,11 @@ def test_a_file_is_imported(load):
     ]
 
 
-@pytest.mark.parametrize("kind", ITEM_TYPES, ids=lambda kind: kind.word)
+@pytest.mark.parametrize("kind", ITEM_TYPES, ids=lambda kind: kind.name)
 def test_what_was_imported_comes_back_equal(kind, load, bearer):
     file = content(connections=[link(1, itemId=52, bugId=6), link(2, backlogId=19, initiativeId=28)])
     load(file)
-    owner = {"item": Bug, "bug": Item, "backlog": Initiative, "initiative": Backlog}[kind.word]
+    owner = {"item": Bug, "bug": Item, "backlog": Initiative, "initiative": Backlog}[kind.name]
     answer = show(bearer(KEY), owner.objects.get(), kind.plural)
     assert answer["connections"] == [
         each for each in file["connections"] if each["bugId" if owner in (Item, Bug) else "backlogId"]

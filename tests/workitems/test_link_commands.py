@@ -9,14 +9,14 @@ from django.db import DatabaseError, OperationalError
 from accounts import rate_limits
 from accounts.tokens import AccessToken
 from tests.conftest import make_user
-from tests.workitems import DONE, PATH, Queries, linked, order, pairs, path_of, post, refused, show
+from tests.workitems import DONE, PATH, Queries, change_body, linked, pairs, path_of, post, refused, show
 from workitems.item_types import ITEM_TYPES
-from workitems.link_commands import LISTS
+from workitems.link_commands import LIST_KEYS
 from workitems.models import Backlog, Bug, Item, Link
 
 
 def test_the_documented_call(seed, body):
-    seed.post(f"{PATH}/bug/6", order())
+    seed.post(f"{PATH}/bug/6", change_body())
     answer = seed.post(f"{PATH}/Bugs/6", body)
     assert (answer.status_code, answer.json()) == (200, DONE)
     assert pairs()[-1] == {"bug": 6, "initiative": 28}
@@ -88,7 +88,7 @@ def test_links_are_removed_from_whichever_end_they_were_made(delete, client, our
 
 @pytest.mark.parametrize("delete", [False, "false", "False", "FALSE"])
 def test_false_means_false(delete, client, ours):
-    """A text that is not empty is true to a careless reader, and would remove what should be added."""
+    """Python takes the text "false" for true; the call would then remove links instead of adding them."""
     linked(client, ours.bug, ours.items[0])
     assert post(client, ours.bug, delete, items=[ours.items[0], ours.items[1]]).json() == DONE
     assert len(pairs()) == 2
@@ -112,13 +112,13 @@ def test_only_the_links_between_the_two_are_removed(client, ours):
 def test_four_empty_lists_remove_every_link_of_the_owner(delete, client, ours):
     linked(client, ours.bug, ours.items[0], ours.backlog, ours.initiative)
     linked(client, ours.items[1], ours.bug, ours.backlog)
-    assert client.post(path_of(ours.bug), order(delete)).json() == DONE
+    assert client.post(path_of(ours.bug), change_body(delete)).json() == DONE
     assert pairs() == [{"item": ours.items[1].pk, "backlog": ours.backlog.pk}]
 
 
 @pytest.mark.parametrize("delete", [False, True])
 def test_lists_that_are_longer_than_one_look_up_takes(delete, client, ours, monkeypatch):
-    monkeypatch.setattr("workitems.models.SLICE", 2)
+    monkeypatch.setattr("workitems.models.SLICE_SIZE", 2)
     linked(client, ours.bug, ours.items[0], ours.items[2])
     assert post(client, ours.bug, delete, items=ours.items, backlogs=[ours.backlog]).json() == DONE
     assert len(pairs()) == (0 if delete else 4)
@@ -187,7 +187,7 @@ def test_the_content_type_is_not_looked_at(client, ours):
         "",
     ]:
         answer = client.generic(
-            "POST", path_of(ours.bug), json.dumps(order(items=[ours.items[0]])), content_type=kind
+            "POST", path_of(ours.bug), json.dumps(change_body(items=[ours.items[0]])), content_type=kind
         )
         assert (answer.status_code, answer.json()) == (200, DONE)
         assert len(pairs()) == 1
@@ -195,22 +195,22 @@ def test_the_content_type_is_not_looked_at(client, ours):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_json_in_other_encodings(encoding, client, ours):
-    content = json.dumps(order(items=[ours.items[0]])).encode(encoding)
+    content = json.dumps(change_body(items=[ours.items[0]])).encode(encoding)
     assert client.generic("POST", path_of(ours.bug), content, content_type="application/json").json() == DONE
 
 
 @pytest.mark.parametrize("missing", range(5))
 def test_the_first_missing_key_is_named(missing, client, ours):
-    keys = [*LISTS, "delete"]
-    body = {key: value for key, value in order().items() if key in keys[:missing]} | {"more": 1}
+    keys = [*LIST_KEYS, "delete"]
+    body = {key: value for key, value in change_body().items() if key in keys[:missing]} | {"more": 1}
     assert refused(client.post(path_of(ours.bug), body), 400) == f'"{keys[missing]}" is required'
 
 
-@pytest.mark.parametrize("key", LISTS)
+@pytest.mark.parametrize("key", LIST_KEYS)
 def test_a_list_that_is_none(key, client, ours):
     for value in (None, 5, "x", {}, True, 1.5):
         assert (
-            refused(client.post(path_of(ours.bug), order() | {key: value}), 400)
+            refused(client.post(path_of(ours.bug), change_body() | {key: value}), 400)
             == f'"{key}" must be an array'
         )
 
@@ -221,7 +221,7 @@ def test_of_several_faults_the_first_key_counts(client, ours):
         == '"backlogs" is required'
     )
     assert (
-        refused(client.post(path_of(ours.bug), order(5, bugs=[]) | {"bugs": 1, "x": 1}), 400)
+        refused(client.post(path_of(ours.bug), change_body(5, bugs=[]) | {"bugs": 1, "x": 1}), 400)
         == '"bugs" must be an array'
     )
 
@@ -229,19 +229,19 @@ def test_of_several_faults_the_first_key_counts(client, ours):
 def test_delete_is_a_boolean_or_its_name(client, ours):
     for value in [None, 1, 0, 1.0, "", "yes", "1", [], {}, "true "]:
         assert (
-            refused(client.post(path_of(ours.bug), order(value) | {"x": 1}), 400)
+            refused(client.post(path_of(ours.bug), change_body(value) | {"x": 1}), 400)
             == '"delete" must be a boolean'
         )
 
 
 def test_an_unknown_key(client, ours):
     for key in ["x", "Items", "", "ümlaut ☃", "a\0b"]:
-        answer = client.post(f"{PATH}/nope/x", order() | {key: 1, "y": 2})
+        answer = client.post(f"{PATH}/nope/x", change_body() | {key: 1, "y": 2})
         assert refused(answer, 400) == f'"{key}" is not allowed'
 
 
 def test_half_a_surrogate_in_a_key(client, ours):
-    content = json.dumps(order())[:-1] + ', "\\ud800": 1}'
+    content = json.dumps(change_body())[:-1] + ', "\\ud800": 1}'
     assert refused(client.generic("POST", path_of(ours.bug), content), 400) == '"\\ud800" is not allowed'
 
 
@@ -274,14 +274,14 @@ BAD_IDS: list[Any] = [
 def test_what_is_no_id(client, ours):
     for bad in BAD_IDS:
         assert (
-            refused(client.post(path_of(ours.bug), order() | {"items": [ours.items[0].pk, bad]}), 404)
+            refused(client.post(path_of(ours.bug), change_body() | {"items": [ours.items[0].pk, bad]}), 404)
             == "not found items."
         )
         assert pairs() == []
 
 
 def test_a_number_of_5000_digits_is_no_id(client, ours):
-    content = json.dumps(order()).replace('"items": []', f'"items": [{"9" * 5000}]')
+    content = json.dumps(change_body()).replace('"items": []', f'"items": [{"9" * 5000}]')
     assert refused(client.generic("POST", path_of(ours.bug), content), 404) == "not found items."
 
 
@@ -293,29 +293,31 @@ def test_an_id_that_is_listed_twice(delete, client, ours):
         )
 
 
-@pytest.mark.parametrize("kind", ITEM_TYPES, ids=lambda kind: kind.word)
-def test_the_owners_own_kind_cannot_be_linked(kind, client, ours):
-    record = {"item": ours.items[0], "bug": ours.bug, "backlog": ours.backlog, "initiative": ours.initiative}[
-        kind.word
-    ]
+@pytest.mark.parametrize("item_type", ITEM_TYPES, ids=lambda item_type: item_type.name)
+def test_the_owners_own_kind_cannot_be_linked(item_type, client, ours):
+    records = {"item": ours.items[0], "bug": ours.bug, "backlog": ours.backlog, "initiative": ours.initiative}
+    record = records[item_type.name]
     other = ours.make(type(record), 70)
     for member in (record.pk, other.pk, 999, "x"):
-        lists = {"items": ["x"], kind.plural: [member]}  # a bad id elsewhere comes after
+        lists = {"items": ["x"], item_type.plural: [member]}  # a bad id in another list is found later
         message = refused(post(client, record, **lists), 400)
-        assert f'"{kind.plural}" must be empty for a' in message
+        assert f'"{item_type.plural}" must be empty for a' in message
     assert pairs() == []
 
 
 def test_an_unknown_kind_is_named_as_it_was_sent(client, ours):
     for owner in ["nope", "Bugss", "1a", "☃", "a b", "%00"]:
         sent = owner.replace("%00", "\0")
-        assert refused(client.post(f"{PATH}/{owner}/1", order(bugs=["x"])), 404) == f"not found this {sent}."
+        assert (
+            refused(client.post(f"{PATH}/{owner}/1", change_body(bugs=["x"])), 404)
+            == f"not found this {sent}."
+        )
 
 
 def test_an_owner_that_is_not_there(client, ours):
     for id in ["999", "x", "1.0", "-1", "%20", "9" * 19, "9" * 400, "9" * 5000]:
         assert (
-            refused(client.post(f"{PATH}/Bugs/{id}", order(bugs=["x"], items=["x"])), 404)
+            refused(client.post(f"{PATH}/Bugs/{id}", change_body(bugs=["x"], items=["x"])), 404)
             == "not found this Bugs."
         )
 
@@ -331,17 +333,19 @@ def test_of_several_bad_lists_the_first_counts(client, ours):
 
 
 def test_a_slash_at_the_end(client, ours):
-    assert client.post(f"{path_of(ours.bug)}/", order(items=[ours.items[0]])).json() == DONE
+    assert client.post(f"{path_of(ours.bug)}/", change_body(items=[ours.items[0]])).json() == DONE
 
 
 # Organisations
 
 
 def test_nothing_is_learned_of_what_others_have(client, ours, theirs):
-    """Ids that others use, and ids that nobody uses, are answered alike, down to the bytes."""
+    """An id of another organization gets the same bytes as an id that nobody uses."""
     for delete in (True, False):
         for lists in ({}, {"items": [ours.items[0].pk]}, {"bugs": [1]}, {"items": [theirs.items[0].pk]}):
-            answers = [client.post(f"{PATH}/bug/{pk}", order(delete, **lists)) for pk in (theirs.bug.pk, 999)]
+            answers = [
+                client.post(f"{PATH}/bug/{pk}", change_body(delete, **lists)) for pk in (theirs.bug.pk, 999)
+            ]
             assert answers[0].content == answers[1].content
             assert refused(answers[0], 404) == "not found this bug."
         for item in (theirs.items[0].pk, 999):
@@ -443,7 +447,7 @@ def test_other_paths_have_the_registrys_shape(path, client):
 def test_the_number_of_queries_depends_on_the_kinds_alone(delete, count, client, ours):
     items = [ours.make(Item, 1000 + number) for number in range(count)]
     backlogs = [ours.make(Backlog, 1000 + number) for number in range(count)]
-    show(client, ours.bug)  # a key's use is written once a minute
+    show(client, ours.bug)  # writes the last use of the key, which happens once a minute
     calls = [
         {"items": items},
         {"items": items, "backlogs": backlogs},
@@ -452,8 +456,8 @@ def test_the_number_of_queries_depends_on_the_kinds_alone(delete, count, client,
     for kinds, lists in enumerate(calls, start=1):
         with Queries() as queries:
             assert post(client, ours.bug, delete, **lists).json() == DONE
-        # 1 the key with its user; 2 the owner, locked; one for each kind, locked; one inserts, or one for each kind deletes;
-        # the last takes the organization for no example.
+        # 1 the key with its user; 2 the owner, locked; one for each type locks its records; one inserts, or
+        # one for each type deletes; the last clears the organization's example flag.
         assert len(queries) == 3 + kinds + (kinds if delete else 1) <= 3 + 2 * kinds
 
 
@@ -461,7 +465,7 @@ def test_removing_everything_takes_four_queries(client, ours):
     linked(client, ours.bug, ours.items[0], ours.backlog)
     with Queries() as queries:
         post(client, ours.bug)
-    # 1 the key with its user; 2 the owner, locked; 3 deletes; 4 takes the organization for no example.
+    # 1 the key with its user; 2 the owner, locked; 3 deletes; 4 clears the organization's example flag.
     assert len(queries) == 4
 
 
@@ -469,20 +473,18 @@ def test_a_call_is_one_transaction(client, ours):
     with Queries() as queries:
         post(client, ours.bug, items=ours.items, backlogs=[ours.backlog])
     begun = [each["sql"] for each in queries.captured_queries if each["sql"].startswith("SAVEPOINT")]
-    assert len(begun) == 1  # within the test's own
+    assert len(begun) == 1  # a savepoint, as the test itself is a transaction
 
 
 def test_a_key_that_comes_twice_unlinks_nothing(client, ours):
-    """The last one would count: here four empty lists, which remove every link."""
+    """If the last value counted, all four lists would be empty here and remove every link."""
     linked(client, ours.bug, ours.items[0])
-    body = (
-        '{"items":[%d],"initiatives":[],"bugs":[],"backlogs":[],"delete":false,"items":[]}' % ours.items[1].pk
-    )
-    answer = client.generic("POST", path_of(ours.bug), body, content_type="application/json")
+    again = json.dumps(change_body(items=[ours.items[1]]))[:-1] + ', "items": []}'
+    answer = client.generic("POST", path_of(ours.bug), again, content_type="application/json")
     assert answer.status_code == 400
     assert len(pairs()) == 1
 
 
 def test_a_letter_that_only_folds_to_one_of_a_kind(client, ours):
-    answer = client.post(f"{PATH}/bac\u212alog/{ours.backlog.pk}", order())
+    answer = client.post(f"{PATH}/bac\u212alog/{ours.backlog.pk}", change_body())
     assert answer.json()["message"] == "not found this bac\u212alog."

@@ -1,4 +1,4 @@
-"""What the models and the database hold for every writer: admin, import, scripts and SQL."""
+"""The rules that the models and the database enforce for every writer: admin, import, scripts and SQL."""
 
 import http.client
 import json
@@ -17,29 +17,27 @@ from django.db.models import F
 from accounts.tokens import AccessToken
 from core.db.bulk import upsert
 from tests.conftest import make_user, running_server
-from tests.workitems import PATH, Place, order, pairs, post, refused
+from tests.workitems import PATH, SampleOrganization, change_body, pairs, post, refused
 from workitems.models import ENDS, PAIRS, Bug, Item, Link, Organization
 
 
-def records(place):
+def records(owner: SampleOrganization):
+    """Return one record of each type, by the name of the type."""
     return {
-        "item": place.items[0],
-        "bug": place.bug,
-        "backlog": place.backlog,
-        "initiative": place.initiative,
+        "item": owner.items[0],
+        "bug": owner.bug,
+        "backlog": owner.backlog,
+        "initiative": owner.initiative,
     }
 
 
 def insert(**ends) -> None:
-    """Insert a link by SQL, past every model."""
-    columns, values = (
-        ", ".join(f"{end}_id" for end in ends),
-        ", ".join(str(each.pk) for each in ends.values()),
-    )
+    """Insert a link by SQL, which no model checks."""
+    columns = ", ".join(f"{end}_id" for end in ends)
+    values = ", ".join(str(each.pk) for each in ends.values())
+    row = f"({columns}) VALUES ({values})" if ends else "DEFAULT VALUES"
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO workitems_link {f'({columns}) VALUES ({values})' if ends else 'DEFAULT VALUES'}"
-        )
+        cursor.execute(f"INSERT INTO workitems_link {row}")
 
 
 # What the database refuses
@@ -104,7 +102,7 @@ def test_a_record_is_deleted_with_its_links(end, ours):
 def test_the_rule_can_be_taken_back_and_made_again():
     call_command("migrate", "workitems", "0001", verbosity=0)
     try:
-        ours = Place("ours", 1)
+        ours = SampleOrganization("ours", 1)
         insert(bug=ours.bug, item=ours.items[0])
         with pytest.raises(IntegrityError), connection.cursor() as cursor:
             cursor.execute("DELETE FROM workitems_bug")
@@ -223,7 +221,7 @@ postgresql_only = pytest.mark.skipif(
 
 
 def at_once(*calls):
-    """Run calls in threads of their own, begun together; return what they returned."""
+    """Run each call in a thread of its own, all at the same moment; return their results."""
     results, start = [], threading.Barrier(len(calls))
 
     def run(call):
@@ -240,12 +238,15 @@ def at_once(*calls):
 
 
 def sender(server, path, **lists):
-    """Return a call that sends one POST to a running server, on a connection of its own, and returns the status."""
+    """Return a function that sends one POST to a running server and returns the status.
+
+    Each call opens a connection of its own.
+    """
     address, headers = urlsplit(server.base).netloc, {"Authorization": f"Bearer {server.key}"}
 
     def send():
         with closing(http.client.HTTPConnection(address, timeout=30)) as client:
-            client.request("POST", f"{PATH}/{path}", json.dumps(order(**lists)), headers)
+            client.request("POST", f"{PATH}/{path}", json.dumps(change_body(**lists)), headers)
             return client.getresponse().status
 
     return send
@@ -261,14 +262,14 @@ def rows_of(server, path):
 
 @pytest.fixture(scope="module")
 def live(empty_database, tmp_path_factory):
-    """A server whose examples these tests may change."""
+    """A server with example data that these tests may change."""
     with running_server(empty_database(), tmp_path_factory.mktemp("links")) as running:
         yield running
 
 
 @pytest.mark.live
 def test_the_same_link_from_both_ends_at_once_is_one_row_and_no_error(live):
-    """Without a rule of the database each writer finds none and inserts one; with the rule alone, one of them fails."""
+    """The unique constraint prevents a second row, and `ignore_conflicts` the error that it would raise."""
     calls = [sender(live, "item/53", bugs=[6]), sender(live, "bug/6", items=[52, 53])] * 4
     for _ in range(5):
         assert sender(live, "bug/6")() == 200
@@ -278,7 +279,7 @@ def test_the_same_link_from_both_ends_at_once_is_one_row_and_no_error(live):
 
 @pytest.mark.live
 def test_writers_that_name_each_others_records_do_not_wait_forever(live):
-    """Locks are taken in one order, whoever is the owner."""
+    """Rows are locked in the same order whichever record is the owner, so the writers do not deadlock."""
     everyone = {"items": [52], "bugs": [6], "backlogs": [19], "initiatives": [28]}
     calls = [sender(live, f"{kind}/{pk}", **everyone | {kind: []}) for kind, [pk] in everyone.items()]
     for _ in range(5):
@@ -287,21 +288,21 @@ def test_writers_that_name_each_others_records_do_not_wait_forever(live):
 
 
 @pytest.fixture
-def place(transactional_db):
-    """Our organisation, stored so that other connections see it."""
-    return Place("ours", 1)
+def committed(transactional_db):
+    """An organization that is committed, so that other database connections see it."""
+    return SampleOrganization("ours", 1)
 
 
 @postgresql_only
-def test_a_record_that_is_being_moved_is_waited_for(place, bearer):
-    """A link and a move that do not see each other would leave a link across organisations."""
+def test_a_record_that_is_being_moved_is_waited_for(committed, bearer):
+    """If a link and a move did not wait for each other, a link across organizations could result."""
     elsewhere, answers = Organization.objects.create(name="elsewhere"), []
     root = bearer(str(AccessToken.for_user(make_user("root", is_superuser=True))))
     thread = threading.Thread(
-        target=lambda: answers.extend(at_once(lambda: post(root, place.bug, items=[place.items[0]])))
+        target=lambda: answers.extend(at_once(lambda: post(root, committed.bug, items=[committed.items[0]])))
     )
     with transaction.atomic():
-        save(place.items[0], elsewhere)
+        save(committed.items[0], elsewhere)
         thread.start()
         thread.join(0.5)
         assert answers == []
@@ -311,17 +312,17 @@ def test_a_record_that_is_being_moved_is_waited_for(place, bearer):
 
 
 @postgresql_only
-def test_a_record_that_is_being_linked_does_not_move(place, theirs):
+def test_a_record_that_is_being_linked_does_not_move(committed, theirs):
     outcome = []
 
     def move():
         with pytest.raises(ValidationError, match="It has links"):
-            save(Item.objects.get(pk=place.items[0].pk), theirs.organization)
+            save(Item.objects.get(pk=committed.items[0].pk), theirs.organization)
         outcome.append("refused")
 
     thread = threading.Thread(target=lambda: at_once(move))
     with transaction.atomic():
-        Link.objects.create(bug=place.bug, item=place.items[0])
+        Link.objects.create(bug=committed.bug, item=committed.items[0])
         thread.start()
         thread.join(0.5)
         assert outcome == []

@@ -1,4 +1,4 @@
-"""Dates as logs and the API write them, in UTC."""
+"""The admin's formats of dates and times, which are those of the API and the log."""
 
 DATE_FORMAT = "Y-m-d"
 DATETIME_FORMAT = "Y-m-d H:i:s"

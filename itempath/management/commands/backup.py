@@ -30,12 +30,11 @@ class Command(BaseCommand):
             f"{file} holds {contents.connections} connections. {self.needs(sorted(contents.keys))}"
         )
         if missing := contents.missing_keys():
-            warning = (
-                f"Not among CONNECTION_SECRET_KEYS, and needed to open what they sealed: {', '.join(missing)}"
-            )
-            self.stderr.write(self.style.WARNING(warning))
+            warning = "Not among CONNECTION_SECRET_KEYS, and needed to decrypt what they encrypted"
+            self.stderr.write(self.style.WARNING(f"{warning}: {', '.join(missing)}"))
 
     def needs(self, keys: list[str]) -> str:
+        """Return what an operator must keep to be able to restore the backup."""
         if not keys:
             return "It holds no secrets."
         needed = f"the key {keys[0]}" if len(keys) == 1 else f"the keys {', '.join(keys)}"

@@ -1,4 +1,4 @@
-"""Django's `diffsettings`, whose output people paste into mails: without what is secret."""
+"""Django's `diffsettings` without secret values, as people send its output to others."""
 
 from typing import Any
 
@@ -8,7 +8,10 @@ from django.views.debug import get_default_exception_reporter_filter
 
 
 def shown(module: Any) -> dict[str, str]:
-    """Return the settings of `module` as they are printed: with stars for what is secret, unless it is Django's own default."""
+    """Return the printed values of the settings of `module`.
+
+    Secret values are replaced by stars, except for Django's own defaults.
+    """
     cleanse = get_default_exception_reporter_filter().cleanse_setting
     values = {name: getattr(module, name) for name in dir(module) if name.isupper()}
     return {

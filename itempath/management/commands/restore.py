@@ -25,6 +25,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error} Nothing was changed.") from error
         if previous:
             self.stdout.write(f"The previous database is {previous}; remove it when it is not needed.")
-        # Also numbers what changes from here on above what the lost database gave out.
+        # `migrate` also advances versions beyond those that the lost database gave out, so that no old ETag
+        # matches.
         call_command("migrate", verbosity=0)
         self.stdout.write(f"{contents.connections} connections are restored from {options['file']}.")

@@ -28,7 +28,7 @@ from workitems.models import Organization
 logger = logging.getLogger(__name__)
 
 DEMO_ADMIN = "admin"
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not bound to
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # only compared with
 
 
 class Command(BaseCommand):
@@ -38,12 +38,12 @@ class Command(BaseCommand):
         self.require_free_port()
         try:
             password = self.prepare_database()
-            unnoted = note_installation()
+            unwritten = note_installation()
         except DatabaseError as error:
             if not is_outage(error):
                 raise
             raise CommandError(describe_failure(error)) from error
-        self.announce(password, unnoted)
+        self.announce(password, unwritten)
         share_with_successor(database_name())
         self.serve()
 
@@ -54,14 +54,14 @@ class Command(BaseCommand):
         return self.load_demo()
 
     def warn_of_other_keys(self) -> None:
-        """Serve all the same: lists go on, and `/readyz` says that something is wrong."""
+        """Log that the keys are wrong. The server starts anyway: lists work, and `/readyz` answers 503."""
         try:
             KeyProof.verify()
         except DecryptionError as error:
             logger.error("CONNECTION_SECRET_KEYS are not the keys of this database (%s)", error)
 
     def migrate(self) -> None:
-        """Apply what is missing; looking first is quicker than a migrate that does nothing."""
+        """Apply missing migrations. Looking first is faster than a `migrate` that has nothing to do."""
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0, skip_checks=False)
@@ -70,7 +70,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def load_demo(self) -> str | None:
-        """Fill an empty database with the examples; return the demo admin's password if that was done."""
+        """Fill an empty database with examples; return the demo admin's password, if that was done."""
         if not settings.DEMO or any(model.objects.exists() for model in (User, Connection, Organization)):
             return None
         password = secrets.token_urlsafe(12)
@@ -81,15 +81,15 @@ class Command(BaseCommand):
         work_items.load_demo(reader)
         return password
 
-    def announce(self, password: str | None, unnoted: str | None) -> None:
+    def announce(self, password: str | None, unwritten: str | None) -> None:
         host = "localhost" if settings.HOST in ANY_ADDRESS else settings.HOST
         base = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
         self.stdout.write(f"Admin: {base}/admin/")
         if password:
             self.stdout.write(f"User {DEMO_ADMIN}, password {password} (shown this once)")
-        if unnoted:
+        if unwritten:
             self.stdout.write(
-                f"Set {unnoted}, and a start without its database stops instead of making another"
+                f"Set {unwritten}, and a start without its database stops instead of making another"
             )
         self.stdout.write(self.curl_line(base))
         self.stdout.flush()
@@ -102,7 +102,7 @@ class Command(BaseCommand):
         )
 
     def demo_key(self) -> str | None:
-        """Return a fresh read-only key for one day while the examples are there."""
+        """Return a new read-only key for one day; `None` if the examples are gone."""
         reader = User.objects.filter(username=DEMO_READER, is_active=True).first()
         if reader is None or not has_demo():
             return None
@@ -111,14 +111,15 @@ class Command(BaseCommand):
         return ApiKey.issue(reader, note="printed by make run", expires_at=now + timedelta(days=1))
 
     def serve(self) -> None:
-        """Become the server process. Its errors and the application's go to standard error."""
-        # By `-m`, Python would look for modules in the current folder alone.
+        """Replace this process by the server."""
+        # With `-m`, Python looks for modules in the current folder, which may not be that of the project.
         path = os.pathsep.join([str(BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**os.environ, "PYTHONPATH": path}
-        os.execve(sys.executable, [sys.executable, "-m", "itempath.server"], environment)  # noqa: S606  # no shell is wanted
+        command = [sys.executable, "-m", "itempath.server"]
+        os.execve(sys.executable, command, environment)  # noqa: S606  # it needs no shell
 
     def require_free_port(self) -> None:
-        """Refuse a port that is taken: the server would share it, and each call would reach one of the two."""
+        """Raises `CommandError` if the port is taken. Granian would share it with the other server."""
         family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,10 +1,10 @@
-"""What is taken of a body: bounded memory and work, whatever its client does."""
+"""Request bodies take bounded memory and work, whatever the client does."""
 
 from collections.abc import Iterable
 
 import pytest
 
-from itempath.server.bodies import FREE, MAX_PARTS, PAUSE, Body, Budget, Refused, has_body
+from itempath.server.bodies import MAX_PARTS, READ_DELAY, UNBUDGETED_SIZE, Body, BodyRefused, Budget, has_body
 
 pytestmark = pytest.mark.any_database
 
@@ -17,8 +17,8 @@ def sized(length: int) -> dict[str, str]:
 
 
 def collect(parts: Iterable[bytes], headers: dict[str, str], budget: Budget | None = None) -> Body:
-    """Return the body that is made of `parts`, as far as they are wanted."""
-    body = Body(headers, budget or Budget())  # type: ignore[arg-type]  # what it needs of headers, a dict has
+    """Return the body made of `parts`, which are added until the body is complete."""
+    body = Body(headers, budget or Budget())  # type: ignore[arg-type]  # a dict has the methods that it uses
     for part in [*parts, b""]:
         if body.add(part):
             break
@@ -30,7 +30,7 @@ def read(*args, path: str = "/api/x", **kwargs) -> bytes:
 
 
 def refusal(*args, **kwargs) -> int:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(BodyRefused) as caught:
         read(*args, **kwargs)
     return caught.value.status
 
@@ -69,7 +69,7 @@ def test_one_byte_more_than_is_taken_is_kept_of_a_large_body():
 
 def test_an_endless_body_is_not_read_for_ever():
     body = collect([b"x" * LIMIT] * 1000, sized(10**10))
-    assert body.count < 70
+    assert body.part_count < 70
 
 
 def test_too_many_chunks_are_refused():
@@ -78,18 +78,18 @@ def test_too_many_chunks_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("headers", "part", "pause"),
-    [(sized(10_000), b"x", PAUSE), (sized(10_000), b"x" * 5000, 0), (CHUNKED, b"x", 0)],
+    ("headers", "part", "delay"),
+    [(sized(10_000), b"x", READ_DELAY), (sized(10_000), b"x" * 5000, 0), (CHUNKED, b"x", 0)],
 )
-def test_small_parts_are_waited_for_where_that_brings_them_together(headers, part, pause):
-    assert Body(headers, Budget()).pause_after(part) == pause
+def test_small_parts_are_waited_for_where_that_brings_them_together(headers, part, delay):
+    assert Body(headers, Budget()).delay_after(part) == delay
 
 
 def test_all_bodies_together_hold_a_bounded_memory():
     budget = Budget(limit=100_000)
     waiting = collect([b"x" * 90_000], CHUNKED, budget)
     assert refusal([b"y" * 50_000], CHUNKED, budget) == 503
-    assert read([b"z" * FREE], CHUNKED, budget) == b"z" * FREE  # a login comes through
+    assert read([b"z" * UNBUDGETED_SIZE], CHUNKED, budget) == b"z" * UNBUDGETED_SIZE  # a login comes through
     waiting.release()
     assert budget.left == 100_000
     assert len(read([b"y" * 50_000], CHUNKED, budget)) == 50_000

@@ -1,4 +1,4 @@
-"""What the application is told of a request, and how its answer reaches the server."""
+"""The environ that the application gets for a request, and how its response reaches the server."""
 
 import os
 from io import BytesIO
@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from itempath.server.environ import FileAnswer, Response, make_environ
+from itempath.server.environ import FileResponse, Response, make_environ
 
 pytestmark = pytest.mark.any_database
 
 
 def scope(*headers: tuple[str, str], **fields: str) -> Any:
     plain = {
-        **{
-            "http_version": "1.1",
-            "server": "127.0.0.1:8000",
-            "client": "127.0.0.1:50000",
-            "scheme": "http",
-            "method": "GET",
-        },
-        **{"path": "/", "query_string": "", "authority": None},
+        "http_version": "1.1",
+        "server": "127.0.0.1:8000",
+        "client": "127.0.0.1:50000",
+        "scheme": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": "",
+        "authority": None,
     }
     return SimpleNamespace(**{**plain, **fields}, headers=dict_of(headers))
 
@@ -74,12 +74,12 @@ def test_the_parts_of_a_request():
 
 
 def test_nothing_of_the_process_environment_is_in_it():
-    """Error pages show the environ; the process has keys in its own."""
+    """Error pages show the environ of a request; the environment of the process holds keys."""
     assert not os.environ.keys() & make_environ(scope(), b"").keys()
 
 
 class Proto:
-    """What Granian offers for an answer; remembers which way it was sent."""
+    """Granian's methods for a response. Records which one was called, and with what."""
 
     def __init__(self) -> None:
         self.sent: tuple[Any, ...] = ()
@@ -94,7 +94,7 @@ class Proto:
 def sent(body: Any) -> tuple[Any, ...]:
     response, proto = Response(), Proto()
     response.start("200 OK", [("A", "b")])
-    response.send(proto, body)  # type: ignore[arg-type]  # what it needs of one
+    response.send(proto, body)  # type: ignore[arg-type]  # it has the methods that are used
     return proto.sent
 
 
@@ -106,8 +106,8 @@ def test_a_file_goes_out_by_its_path(tmp_path):
     file = tmp_path / "page.css"
     file.write_bytes(b"x")
     with file.open("rb") as opened:
-        assert sent(FileAnswer(opened)) == ("file", 200, [("A", "b")], str(file))
+        assert sent(FileResponse(opened)) == ("file", 200, [("A", "b")], str(file))
 
 
 def test_what_is_no_file_of_the_disk_goes_out_as_bytes():
-    assert sent(FileAnswer(BytesIO(b"abc"), 2))[-1] == b"abc"
+    assert sent(FileResponse(BytesIO(b"abc"), 2))[-1] == b"abc"

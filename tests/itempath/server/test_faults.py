@@ -1,4 +1,4 @@
-"""What goes wrong in a plant, done for real: a database that stops, locks or is full, a process that is killed."""
+"""Real faults: a database that stops, is locked or has a full disk, and a server process that is killed."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def login(server):
 
 
 class PostgreSQL:
-    """A PostgreSQL server of the test's own, that may be stopped."""
+    """A PostgreSQL server that a test may stop."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder, self.programs, self.port = folder, programs, free_port()
@@ -79,7 +79,7 @@ def postgresql(tmp_path_factory):
     if not found[-1]:
         message = "needs PostgreSQL's programs (pg_ctl, initdb)"
         pytest.fail(message) if os.environ.get("CI_SERVERS") else pytest.skip(message)
-    # A folder that the user postgres can reach; pytest's own are closed to others.
+    # The user postgres must be able to read the folder; it cannot read pytest's own.
     folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/registry-pg-XXXXXX"], text=True).strip())
     if os.geteuid() == 0:
         os.chown(folder, *pwd.getpwnam("postgres")[2:4])
@@ -152,7 +152,7 @@ def test_a_long_writer_on_sqlite(sqlite_server):
     server, file = sqlite_server
     writer = sqlite3.connect(file, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    status, body, took = ask(server)  # the key was never used: its last use is due, and is not waited for
+    status, body, took = ask(server)  # writes the last use of the key, but does not wait for it
     assert (status, len(body), took < 1) == (200, 2, True)
     status, body, took = login(server)
     assert (status, body["errors"], took < 5) == (503, [], True)
@@ -180,7 +180,7 @@ def test_a_full_disk(small_disk, new_server):
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"x" * 4096)
-    # A login writes its attempt; a write-ahead log that has room from before may take a few.
+    # A login writes its attempt. The first few may still fit into unused space of the write-ahead log.
     status, body, _ = until(
         lambda: next((answer for answer in (login(server) for _ in range(20)) if answer[0] != 200), None), 60
     )
@@ -220,7 +220,10 @@ def test_migrations_that_are_not_applied(new_server):
 
 def test_a_wrong_key(new_server):
     server = new_server()
-    code = "from connections.models import Connection as C; c = C.objects.get(pk=1); c.set_secret('password', 'p'); c.save()"
+    code = (
+        "from connections.models import Connection; c = Connection.objects.get(pk=1); "
+        "c.set_secret('password', 'p'); c.save()"
+    )
     assert server.manage("shell", "-v0", "-c", code).returncode == 0
     wrong = new_server(DATABASE_URL=server.environment["DATABASE_URL"], CONNECTION_SECRET_KEYS="A" * 43 + "=")
     assert ask(wrong, "/readyz")[0] == 503
@@ -231,7 +234,7 @@ def test_a_wrong_key(new_server):
 
 
 def test_many_clients_at_once(new_server):
-    """1000 that are idle on open connections, and 100 that ask without pause."""
+    """1000 clients with idle connections, and 100 that call without pause."""
     server = new_server(LOG_LEVEL="CRITICAL")
     results = asyncio.run(crowd(server))
     assert len(results) > 100
@@ -240,7 +243,8 @@ def test_many_clients_at_once(new_server):
 
 async def crowd(server):
     host, port = urlsplit(server.base).netloc.split(":")
-    request = f"GET /api/connections?limit=1 HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode()
+    headers = f"Host: {host}:{port}\r\nAuthorization: Bearer {server.key}\r\n"
+    request = f"GET /api/connections?limit=1 HTTP/1.1\r\n{headers}\r\n".encode()
 
     async def call(reader, writer):
         writer.write(request)
@@ -263,7 +267,7 @@ async def crowd(server):
     for found in await asyncio.gather(*(ask_on(deadline) for _ in range(100))):
         results += found
     for reader, writer in idle:
-        # As every HTTP client does: a connection that the server closed after a minute without a call is opened anew.
+        # Like every HTTP client, open a new connection if the server closed the idle one.
         again = (reader, writer) if not reader.at_eof() else await asyncio.open_connection(host, port)
         results.append(await call(*again))
         for each in {writer, again[1]}:

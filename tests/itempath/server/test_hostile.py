@@ -1,4 +1,4 @@
-"""What badly written clients send, through the real server: an answer in JSON, 4xx or the right list, never a 5xx."""
+"""Requests of badly written clients to the real server get JSON: 4xx or the right list, never 5xx."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ EVERYTHING = [1, 2, 3, 4, 5, 6, 7]
 
 @pytest.fixture
 def call(server):
-    """Send one request on a connection of its own; return status, headers and the parsed body."""
+    """Return a function that sends a request and returns status, headers and the parsed body."""
 
     def send(method="GET", path="/api/connections", body=None, **headers):
         connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=60)
@@ -194,7 +194,7 @@ def test_odd_content_lengths(server, length):
     try:
         status = connection.getresponse().status
     except (http.client.RemoteDisconnected, TimeoutError, ConnectionResetError):
-        status = 400  # the server closed on what is not HTTP
+        status = 400  # the server closed the connection, as this is not HTTP
     connection.close()
     assert status in (200, 400, 413)
 

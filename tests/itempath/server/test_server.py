@@ -1,4 +1,4 @@
-"""What only the real server process can show: ItemPath's documented calls, byte for byte, and HTTP itself."""
+"""Tests of the real server process: ItemPath's documented calls, byte for byte, and HTTP itself."""
 
 import gzip
 import http.client
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.live
 
 SEED = json.loads((ROOT / "tests/data/seed.json").read_text("utf-8"))
 
-# The two calls of ItemPath's page on connections, with the host, the id and the token filled in.
+# The two calls of ItemPath's documentation of connections. `HOST` and `TOKEN` are filled in.
 LIST = """curl "http://HOST/api/connections" \\
  -X get \\
  -H "Content-Type: application/json" \\
@@ -49,7 +49,7 @@ def filled(line: str, server: RunningServer) -> str:
 def test_the_documented_list_call_answers_the_documented_objects(server, curl):
     answer = curl(filled(LIST, server))
     expected = ",".join(json.dumps(record, separators=(",", ":")) for record in SEED)
-    assert answer.startswith(f"[{expected},")  # equal to the byte, key order included
+    assert answer.startswith(f"[{expected},")  # equal byte for byte, so with the same order of keys
 
 
 def test_the_documented_show_call_answers_the_documented_object(server, curl):
@@ -65,7 +65,8 @@ def test_the_printed_key_only_reads_and_lasts_a_day(server, curl):
         "shell",
         "-v0",
         "-c",
-        "from accounts.models import *; k=ApiKey.objects.get(); print(k.user.role.name, k.expires_at-k.created_at)",
+        "from accounts.models import *; k = ApiKey.objects.get(); "
+        "print(k.user.role.name, k.expires_at - k.created_at)",
     )
     assert shown.stdout.strip().startswith("READER 1 day, 0:00:00") or shown.stdout.strip().startswith(
         "READER 23:59:59"
@@ -149,7 +150,7 @@ def test_a_bad_host_is_refused_in_json(wire):
 
 @pytest.fixture
 def stalled():
-    """Return a sender of requests that stop in the middle of their bodies; their connections stay open."""
+    """Return a function that sends a request without the rest of its body and leaves the connection open."""
     opened = []
 
     def stall(
@@ -175,7 +176,10 @@ def get(server, path="/healthz", timeout=20.0):
 
 JSON = b"Content-Type: application/json\r\n"
 LOGIN = b"POST /api/users/login HTTP/1.1\r\nHost: localhost\r\n"
-BUNDLE = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+BUNDLE = (
+    b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\n"
+    b"Host: localhost\r\n\r\n"
+)
 STALLS = {
     "nothing": b"",
     "half a head": b"GET /api/connections HTTP/1.1\r\nHost: loc",
@@ -203,7 +207,7 @@ def test_a_body_that_does_not_come_is_refused_and_its_connection_closed(framing,
 
 @pytest.mark.parametrize("kind", STALLS)
 def test_clients_that_stall_hold_nobody_up(kind, new_server, stalled):
-    """One thread of each kind serves everyone."""
+    """The server has only one thread for reads and one for writes."""
     server = new_server()
     workers = children(server.process.pid)
     for _ in range(50):
@@ -269,7 +273,7 @@ def post(server, body):
 
 
 def test_a_reader_does_not_wait_for_a_login(server, wire):
-    """A login is mostly the hash of a password; it runs beside the calls without a body."""
+    """A login takes long, because of the password hash. It runs on another thread than a read."""
     body = json.dumps({"username": "nobody", "password": "wrong"})
     with ThreadPoolExecutor(1) as pool:
         login = pool.submit(post, server, body)
@@ -285,13 +289,13 @@ def test_a_reader_does_not_wait_for_a_login(server, wire):
 def test_many_readers_that_do_not_read_take_no_memory(new_server, stalled):
     server = new_server()
     [worker] = children(server.process.pid)
-    get(server, "/static/itempath/admin.css")
+    get(server, "/static/core/admin.css")
     before = memory.resident(worker)
     for _ in range(100):
         stalled(server, BUNDLE)
     time.sleep(1)
     assert get(server) == 200
-    assert memory.resident(worker) - before < 60  # MB; the file has 1.5
+    assert memory.resident(worker) - before < 60  # MB; the file alone has 1.5 MB
 
 
 def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(new_server):
@@ -299,12 +303,12 @@ def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(new_serv
     connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)
     headers = {"X_Forwarded_For": "203.0.113.7", "X_Forwarded_Proto": "https"}
     connection.request("GET", "/api/connections", headers=headers)
-    assert connection.getresponse().status == 301  # to HTTPS, which nothing said it came by
+    assert connection.getresponse().status == 301  # to HTTPS, as the forged headers do not count
     connection.close()
 
 
 def test_a_part_of_a_file_and_its_tag(server, wire):
-    path = "/static/itempath/admin.css"
+    path = "/static/core/admin.css"
     wire.request("GET", path)
     whole = wire.getresponse()
     content = whole.read()
@@ -322,7 +326,7 @@ def test_a_part_of_a_file_and_its_tag(server, wire):
 
 @pytest.mark.parametrize("rest", [b"", b'5\r\n{"usr\r\n'])
 def test_a_body_that_ends_too_soon_is_refused(rest, server, stalled):
-    """A form without its last fields would empty them."""
+    """A form that lost its last fields would empty them."""
     chunked = b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     client = stalled(server, chunked + rest) if rest else stalled(server)
     client.shutdown(socket.SHUT_WR)
@@ -352,7 +356,8 @@ def test_the_admin_opens_with_the_printed_password_and_local_assets(new_server):
         "o = u.build_opener(u.HTTPCookieProcessor(c.CookieJar()))\n"
         "page = o.open(base + '/admin/login/').read().decode()\n"
         'csrf = re.search(\'csrfmiddlewaretoken" value="(.*?)"\', page)[1]\n'
-        "data = p.urlencode({'username': 'admin', 'password': password, 'csrfmiddlewaretoken': csrf, 'next': '/admin/'}).encode()\n"
+        "data = {'username': 'admin', 'password': password, 'csrfmiddlewaretoken': csrf, 'next': '/admin/'}\n"
+        "data = p.urlencode(data).encode()\n"
         "home = o.open(base + '/admin/login/', data).read().decode()\n"
         "assert 'Connections' in home\n"
         "sheet = re.search('href=\"(/static/.*?css.*?)\"', home)[1]\n"
@@ -362,7 +367,7 @@ def test_the_admin_opens_with_the_printed_password_and_local_assets(new_server):
 
 
 def test_make_run_in_a_fresh_checkout(tmp_path, curl):
-    """The README's first command, with this environment's packages."""
+    """The first command of the README, with the packages of this environment."""
     if not (ROOT / ".git").exists() or shutil.which("make") is None:
         pytest.skip("needs a git checkout and make")
     files = subprocess.run(
@@ -440,9 +445,8 @@ def test_every_process_notices_a_change_at_once(new_server):
     server = new_server(WEB_CONCURRENCY="2")
 
     def ask(tag=""):
-        connection = http.client.HTTPConnection(
-            urlsplit(server.base).netloc, timeout=20
-        )  # a new one each time: either process
+        # A new connection reaches either process.
+        connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=20)
         headers = {"Authorization": f"Bearer {server.key}", "If-None-Match": tag}
         connection.request("GET", "/api/connections", headers=headers)
         answer = connection.getresponse()
@@ -452,7 +456,10 @@ def test_every_process_notices_a_change_at_once(new_server):
 
     (tag,) = {ask()[1] for _ in range(20)}
     assert {ask(tag) for _ in range(20)} == {(304, tag)}
-    code = "from logs.models import ConnectionLog as L; L.objects.filter(pk=10).update(description='Checked by hand')"
+    code = (
+        "from logs.models import ConnectionLog; "
+        "ConnectionLog.objects.filter(pk=10).update(description='Checked by hand')"
+    )
     assert server.manage("shell", "-v0", "-c", code).returncode == 0
     statuses, tags = zip(*(ask(tag) for _ in range(20)), strict=True)
     assert set(statuses) == {200}

@@ -1,4 +1,4 @@
-"""The supervisor ends when it is asked to, however often it is asked."""
+"""The supervisor ends when it is signalled, however many signals arrive, and reloads its processes."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def test_a_signal_may_come_at_any_moment():
-    """With an `Event` in its place, the main thread waits for a lock that it holds, within milliseconds."""
+    """With an `Event` instead, the main thread would deadlock within milliseconds."""
     subprocess.run([sys.executable, "-c", STORM], cwd=ROOT, check=True, timeout=60)
 
 
@@ -59,7 +59,7 @@ def test_a_group_that_is_signalled_ends(signals, new_database):
 
 
 def test_a_reload_starts_processes_of_their_own(new_server):
-    """New code is in them: a process that was forked would have the supervisor's old modules."""
+    """Only a spawned process loads new code; a forked one would have the supervisor's old modules."""
     server = new_server()
     before = children(server.process.pid)
     server.process.send_signal(signal.SIGHUP)
