@@ -97,7 +97,7 @@ class RowSerializer(serializers.Serializer[Any]):
         """
         if not cls.layout().nested_name:
             return cls.select(queryset)[rows]
-        cut = queryset.model._default_manager.filter(pk__among=queryset.values("pk")[rows])
+        cut = queryset.model._default_manager.filter(pk__in_array_subquery=queryset.values("pk")[rows])
         return cls.select(cut.order_by(*queryset.query.order_by))
 
     @classmethod

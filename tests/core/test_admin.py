@@ -13,7 +13,7 @@ from accounts.models import ApiKey, ApplicationToken, User
 from accounts.roles import Role
 from connections.models import App, Integration
 from connections.secrets.holder import SECRETS
-from core.admin import MAX_TERMS, MAX_WORDS
+from core.admin import MAX_TERMS, MAX_SEARCH_WORDS
 from logs.models import ConnectionLog
 from tests.conftest import make_user
 from tests.pages import CONNECTIONS, browser, make_connection, make_superuser
@@ -67,7 +67,9 @@ def queries(name: str) -> Iterator[str]:
     ):
         yield from (f"{lookup}={quote(value)}" for value in ODD)
         yield "&".join([f"{lookup}=1"] * 900)
-    yield from (f"q={quote(' '.join(['a'] * number))}" for number in (MAX_WORDS, MAX_WORDS + 1, 1100))
+    yield from (
+        f"q={quote(' '.join(['a'] * number))}" for number in (MAX_SEARCH_WORDS, MAX_SEARCH_WORDS + 1, 1100)
+    )
     yield from (f"o={quote('.'.join(['1'] * number))}" for number in (MAX_TERMS, MAX_TERMS + 1, 5000))
 
 
@@ -190,7 +192,7 @@ def test_other_pages_answer(page, client):
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        (f"q={'+'.join(['word'] * 1100)}", f"A search takes at most {MAX_WORDS} words."),
+        (f"q={'+'.join(['word'] * 1100)}", f"A search takes at most {MAX_SEARCH_WORDS} words."),
         ("type__exact=a%00b", "The address holds a NUL character, and no text here has one."),
         ("q=%00", "The address holds a NUL character, and no text here has one."),
         (f"o={'.'.join(['1'] * 3000)}", f"The address sorts or filters by more than {MAX_TERMS} terms."),

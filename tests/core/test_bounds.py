@@ -13,9 +13,9 @@ from django.db import close_old_connections
 from core.bounds import (
     MAX_ANONYMOUS_BODY,
     MAX_ANONYMOUS_MULTIPART,
-    MAX_HEADERS,
-    MAX_PATH,
-    MAX_QUERY,
+    MAX_HEADERS_LENGTH,
+    MAX_PATH_LENGTH,
+    MAX_QUERY_LENGTH,
     bound_requests,
 )
 from tests.core.api import PATH, refused
@@ -53,7 +53,7 @@ def call(method="GET", path="/api/connections", **environ):
     return int(started[0][:3]), b"".join(answer)
 
 
-@pytest.mark.parametrize(("length", "status"), [(MAX_HEADERS - 100, 401), (MAX_HEADERS, 431)])
+@pytest.mark.parametrize(("length", "status"), [(MAX_HEADERS_LENGTH - 100, 401), (MAX_HEADERS_LENGTH, 431)])
 def test_headers(length, status, db):
     found, body = call(HTTP_X_ANYTHING="x" * length)
     assert found == status
@@ -68,7 +68,7 @@ def test_a_path_that_is_too_long_names_nothing(prefix, unit, db):
         401 if (prefix, unit) == ("/api/connections/", "1") else 404
     )  # a number may be a connection's
     assert prefix.startswith("/api/") == body.startswith(b'{"msg"')
-    assert len(body) < MAX_PATH
+    assert len(body) < MAX_PATH_LENGTH
 
 
 def test_a_path_in_utf_8_arrives_as_it_is(db):
@@ -105,7 +105,7 @@ def test_a_session_works_beside_a_cookie_with_escapes(db):
         assert call(path="/admin/connections/connection/", HTTP_COOKIE=cookies)[0] == 200
 
 
-@pytest.mark.parametrize(("length", "status"), [(MAX_QUERY, 200), (MAX_QUERY + 1, 414)])
+@pytest.mark.parametrize(("length", "status"), [(MAX_QUERY_LENGTH, 200), (MAX_QUERY_LENGTH + 1, 414)])
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/", "/api/schema/"])
 def test_a_query(path, length, status, client, db):
     answer = client.get(f"{path}?{'x' * length}")

@@ -15,10 +15,10 @@ from django.test import RequestFactory
 from connections.models import Connection
 from core import redaction
 from core.redaction import (
-    MAX_LENGTH,
+    MAX_SECRET_LENGTH,
     MAX_SECRETS,
-    MAX_TEXT,
-    MIN_LENGTH,
+    MAX_TEXT_LENGTH,
+    MIN_SECRET_LENGTH,
     PREFIX_LENGTH,
     REDACTED,
     RedactingFormatter,
@@ -89,7 +89,7 @@ def test_what_is_not_known_stays():
 
 
 def test_short_texts_are_not_taken_out():
-    add("x" * (MIN_LENGTH - 1))
+    add("x" * (MIN_SECRET_LENGTH - 1))
     add("")
     assert redact("xxx and nothing") == "xxx and nothing"
 
@@ -115,7 +115,7 @@ def long_secret(length: int) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("length", [63, 64, 65, 1_000, MAX_LENGTH])
+@pytest.mark.parametrize("length", [63, 64, 65, 1_000, MAX_SECRET_LENGTH])
 def test_a_long_secret_is_taken_out_whole(length, form):
     text = long_secret(length)
     add(text)
@@ -127,7 +127,7 @@ def test_a_long_secret_is_taken_out_whole(length, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("length", [MAX_LENGTH + 1, 100_000])
+@pytest.mark.parametrize("length", [MAX_SECRET_LENGTH + 1, 100_000])
 def test_what_follows_the_start_of_a_secret_without_end_is_cut(length, form):
     text = long_secret(length)
     add(text)
@@ -163,9 +163,9 @@ def test_where_too_many_secrets_are_known_nothing_is_written():
 
 
 def test_a_text_that_is_too_long_is_not_written():
-    assert redact("x" * (MAX_TEXT + 1)) == "x" * (MAX_TEXT + 1)
+    assert redact("x" * (MAX_TEXT_LENGTH + 1)) == "x" * (MAX_TEXT_LENGTH + 1)
     add("hunter2")
-    assert redact("x" * (MAX_TEXT + 1)) == REDACTED
+    assert redact("x" * (MAX_TEXT_LENGTH + 1)) == REDACTED
 
 
 def test_each_private_header_is_taken_out_alone():
