@@ -29,5 +29,6 @@ class AccountsConfig(AppConfig):
             auditlog.register(credential, exclude_fields=["last_used_at", "digest"])
         clear_on_changes()
         user_logged_in.connect(begin_session)
-        # For each app in turn, after django.contrib.auth has made that app's permissions on the same signal.
+        # The signal is sent for each app. django.contrib.auth, connected earlier, has made that app's
+        # permissions by then.
         post_migrate.connect(grant_permissions)

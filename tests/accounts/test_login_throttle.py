@@ -25,8 +25,8 @@ from django.utils import timezone
 from accounts.login_throttle import (
     ADDRESS_LIMIT,
     PAIR_LIMIT,
-    PENDING_FOR,
-    PERIOD,
+    PENDING_TIMEOUT,
+    WINDOW_SECONDS,
     USER_LIMIT,
     Attempt,
     login_attempt,
@@ -90,7 +90,7 @@ def test_ten_failures_per_user_name_and_address(name, reader, clock):
     fail(PAIR_LIMIT, name)
     answer = log_in(name)
     assert answer.status_code == 429
-    assert answer["Retry-After"] == str(PERIOD)
+    assert answer["Retry-After"] == str(WINDOW_SECONDS)
     assert list(answer.json()) == ["msg", "errors"]
 
 
@@ -104,7 +104,7 @@ def test_a_hundred_failures_per_user_name(reader, clock):
     for number in range(USER_LIMIT // PAIR_LIMIT):
         fail(PAIR_LIMIT, address=f"10.0.0.{number}")
     answer = log_in("reader", address="10.1.1.1")
-    assert (answer.status_code, answer["Retry-After"]) == (429, str(PERIOD))
+    assert (answer.status_code, answer["Retry-After"]) == (429, str(WINDOW_SECONDS))
     assert log_in("operator", "wrong", address="10.1.1.1").status_code == 404
 
 
@@ -135,17 +135,17 @@ def test_clients_without_an_address_share_no_limit_of_their_own(reader):
 def test_an_attempt_does_not_wait_for_others(reader):
     others = [Attempt("reader", "127.0.0.1") for _ in range(PAIR_LIMIT)]
     for other in others:
-        other.enter()
+        other.start()
     answer = log_in("reader")
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     others[0].failed = False
-    others[0].leave()
+    others[0].finish()
     assert log_in("reader").status_code == 200
 
 
 def test_the_login_page_says_that_there_are_too_many_at_once(admin):
     for _ in range(PAIR_LIMIT):
-        Attempt("admin", "127.0.0.1").enter()
+        Attempt("admin", "127.0.0.1").start()
     page = Client().post("/admin/login/", {"username": "admin", "password": PASSWORD}).content.decode()
     assert "Too many logins at once" in page
     assert "Too many failed logins" not in page
@@ -153,10 +153,10 @@ def test_the_login_page_says_that_there_are_too_many_at_once(admin):
 
 def test_a_slow_success_is_no_failure(db, clock):
     attempt = Attempt("reader", "127.0.0.1")
-    attempt.enter()
-    clock.shift(PENDING_FOR + 1)
+    attempt.start()
+    clock.shift(PENDING_TIMEOUT + 1)
     attempt.failed = False
-    attempt.leave()
+    attempt.finish()
     assert not any(window.failures for window in LoginWindow.objects.all())
 
 
@@ -232,7 +232,7 @@ def test_failures_and_lock_outs_are_logged(reader, caplog):
     assert set(events(caplog)) == {("A login failed", "reader", "192.0.2.1")}
     caplog.clear()
     fail(1, address="192.0.2.1")
-    locked = f"Logins are locked for {PERIOD} s after {PAIR_LIMIT} failures"
+    locked = f"Logins are locked for {WINDOW_SECONDS} s after {PAIR_LIMIT} failures"
     assert events(caplog) == [(locked, "reader", "192.0.2.1"), ("A login failed", "reader", "192.0.2.1")]
     caplog.clear()
     log_in("reader", address="192.0.2.1")
@@ -246,7 +246,7 @@ def test_a_name_that_nobody_has_is_not_logged(db, caplog):
 
 
 def test_a_flood_from_many_addresses_does_not_drown_the_log(db, clock, caplog, monkeypatch):
-    monkeypatch.setattr("accounts.security_log.PER_MINUTE", 5)
+    monkeypatch.setattr("accounts.security_log.MAX_LINES_PER_MINUTE", 5)
     for number in range(12):
         fail(1, f"name-{number}", address=f"10.0.0.{number}")
     assert len(events(caplog)) == 5
@@ -287,7 +287,7 @@ def test_many_past_windows_are_removed_bit_by_bit(reader, clock):
     LoginWindow.objects.bulk_create(
         LoginWindow(key=f"pair:{number}", updated_at=START) for number in range(250)
     )
-    clock.shift(PERIOD + 1)
+    clock.shift(WINDOW_SECONDS + 1)
     with CaptureQueriesContext(connection) as captured:
         fail(1)
     assert LoginWindow.objects.count() == 250 - 100 + 3
@@ -302,7 +302,7 @@ def test_other_names_are_not_shut_out(reader, operator):
 def test_thirty_failures_per_address(reader, clock):
     assert statuses((f"name-{number}", "wrong") for number in range(ADDRESS_LIMIT)) == [404] * ADDRESS_LIMIT
     answer = log_in("reader")
-    assert (answer.status_code, answer["Retry-After"]) == (429, str(PERIOD))
+    assert (answer.status_code, answer["Retry-After"]) == (429, str(WINDOW_SECONDS))
     assert statuses([("reader", PASSWORD)], address="10.0.0.9") == [200]
 
 
@@ -311,7 +311,7 @@ def test_refused_attempts_are_no_failures(reader, clock):
     assert set(statuses([("reader", "wrong")] * ADDRESS_LIMIT)) == {429}
     # Or whoever is shut out of one name would shut out the whole address.
     assert statuses([("nobody", "wrong")]) == [404]
-    clock.shift(PERIOD + 1)
+    clock.shift(WINDOW_SECONDS + 1)
     assert statuses([("reader", PASSWORD)]) == [200]
 
 
@@ -330,7 +330,7 @@ def test_the_window_slides(reader, clock):
     fail(1)
     clock.shift(60)
     fail(PAIR_LIMIT - 1)
-    clock.move_to(START + timedelta(seconds=PERIOD - 1))
+    clock.move_to(START + timedelta(seconds=WINDOW_SECONDS - 1))
     answer = log_in("reader")
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     clock.shift(2)
@@ -349,10 +349,10 @@ def test_retry_after_is_kept(reader, clock):
 def test_a_killed_process_is_a_failure(reader, clock):
     # Each attempt is entered and never left: its process ended while the password was being checked.
     for _ in range(PAIR_LIMIT):
-        Attempt("reader", "127.0.0.1").enter()
-    clock.shift(PENDING_FOR + 1)
+        Attempt("reader", "127.0.0.1").start()
+    clock.shift(PENDING_TIMEOUT + 1)
     assert statuses([("reader", PASSWORD)]) == [429]
-    clock.shift(PERIOD)
+    clock.shift(WINDOW_SECONDS)
     assert statuses([("reader", PASSWORD)]) == [200]
 
 
@@ -371,7 +371,7 @@ def test_user_names_are_not_kept(reader):
 
 def test_past_windows_are_removed(db, clock):
     fail(3, "nobody")
-    clock.shift(PERIOD + 1)
+    clock.shift(WINDOW_SECONDS + 1)
     fail(1, "someone")
     assert {len(window.failures) for window in LoginWindow.objects.all()} == {1}
     assert LoginWindow.objects.count() == 3
@@ -397,7 +397,11 @@ def test_all_doors_share_the_windows(admin):
 def test_retry_after_of_simple_jwts_view(reader, clock):
     fail(PAIR_LIMIT)
     answer = log_in("reader", path="/api/token")
-    assert (answer.status_code, answer["Retry-After"], answer.json()["errors"]) == (429, str(PERIOD), [])
+    assert (answer.status_code, answer["Retry-After"], answer.json()["errors"]) == (
+        429,
+        str(WINDOW_SECONDS),
+        [],
+    )
 
 
 @pytest.fixture
@@ -480,10 +484,10 @@ def test_a_window_that_counts_again_is_not_removed_as_past():
         pytest.skip("SQLite has one writer at a time")
     first, second = Attempt("reader", "10.0.0.1"), Attempt("other", "10.0.0.2")
     LoginWindow.objects.bulk_create(LoginWindow(key=key) for key in first.limits)
-    LoginWindow.objects.update(updated_at=timezone.now() - timedelta(seconds=PERIOD + 1))
+    LoginWindow.objects.update(updated_at=timezone.now() - timedelta(seconds=WINDOW_SECONDS + 1))
     with transaction.atomic():
-        windows = first.lock()
-        assert at_once(1, lambda number: second.leave() or 1) == {1: 1}
+        windows = first.lock_windows()
+        assert at_once(1, lambda number: second.finish() or 1) == {1: 1}
         for window in windows:
             window.failures.append(time.time())
             window.save()

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         )
 
     def require_text(self, *texts: str) -> None:
-        """Refuse words of the command line that were not UTF-8: Python carries them as surrogates."""
+        """Refuse unprintable arguments, such as those that were no UTF-8 and contain surrogates."""
         if any(not text.isprintable() for text in texts):
             raise CommandError("The name and the note take printable characters in UTF-8.")
 
@@ -64,7 +64,8 @@ class Command(BaseCommand):
             raise CommandError(f"{name} is inactive; no token of theirs would be accepted.")
         if not api_key and user.type != User.Type.APPLICATION:
             raise CommandError(
-                f"{name} is a person's account; only application users have application tokens. Add --api-key."
+                f"{name} is a person's account; only application users have application tokens. "
+                "Add --api-key."
             )
         return user
 
