@@ -7,17 +7,24 @@ from typing import Any
 from django.db import connection
 from django.db.models import Field, ForeignKey, Model, QuerySet
 
-# The internal types of fields whose values the database's driver takes as they are. The values of all other
-# fields are converted by `get_db_prep_save`, as Django does it. A kind belongs here only if that returns the
-# value unchanged.
+# The internal types of fields whose values the database's driver takes as they are: `get_db_prep_save`
+# returns them unchanged. The values of all other fields are converted by it, as Django does.
 PLAIN = frozenset(
     (
-        *("BigAutoField", "BigIntegerField", "IntegerField", "SmallIntegerField"),
+        *(
+            "AutoField",
+            "BigAutoField",
+            "SmallAutoField",
+            "BigIntegerField",
+            "IntegerField",
+            "SmallIntegerField",
+        ),
         *("PositiveBigIntegerField", "PositiveIntegerField", "PositiveSmallIntegerField"),
-        *("BooleanField", "CharField", "FloatField", "TextField"),
+        *("BooleanField", "CharField", "DecimalField", "FloatField", "SlugField", "TextField"),
     )
 )
-PLAIN_KINDS = {"postgresql": PLAIN | {"DateTimeField", "UUIDField"}, "sqlite": PLAIN}
+PLAIN_ON_POSTGRESQL = PLAIN | {"DateField", "DateTimeField", "DurationField", "TimeField", "UUIDField"}
+PLAIN_KINDS = {"postgresql": PLAIN_ON_POSTGRESQL, "sqlite": PLAIN}
 
 
 def insert(model: type[Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
