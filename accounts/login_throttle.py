@@ -79,17 +79,14 @@ class Attempt:
 
     def require_room(self, windows: list[LoginWindow], now: float) -> None:
         """Raise `Throttled` if one of `windows` is full, or its pending attempts could fill it."""
-        counted = [(window, self.limits[window.key]) for window in windows]
         for window in windows:
             drop_expired(window, now)
-        waits = [
-            window.failures[-limit] + WINDOW_SECONDS - now
-            for window, limit in counted
-            if len(window.failures) >= limit
-        ]
-        if waits:
-            raise Throttled(wait=max(waits), detail=TOO_MANY_FAILURES)
-        if any(len(window.failures) + len(window.pending) >= limit for window, limit in counted):
+        limits = [(window, self.limits[window.key]) for window in windows]
+        # A full window has room again when the oldest failure that fills it expires.
+        full = [window.failures[-limit] for window, limit in limits if len(window.failures) >= limit]
+        if full:
+            raise Throttled(wait=max(full) + WINDOW_SECONDS - now, detail=TOO_MANY_FAILURES)
+        if any(len(window.failures) + len(window.pending) >= limit for window, limit in limits):
             raise Throttled(wait=1, detail=TOO_MANY_AT_ONCE)
 
     @transaction.atomic

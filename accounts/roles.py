@@ -36,17 +36,20 @@ def grant_permissions(sender: AppConfig, **kwargs: Any) -> None:
         return
     from django.contrib.auth.models import Group, Permission
 
-    lowest = {
-        config.label: config.lowest_role
-        for config in apps.get_app_configs()
-        if hasattr(config, "lowest_role")
-    }
+    lowest_roles = apps_with_roles()
     permissions = list(
-        Permission.objects.filter(content_type__app_label__in=lowest).select_related("content_type")
+        Permission.objects.filter(content_type__app_label__in=lowest_roles).select_related("content_type")
     )
     for role in ROLES:
         group, _ = Group.objects.get_or_create(name=role.group_name)
-        available = (
-            permission for permission in permissions if role >= lowest[permission.content_type.app_label]
+        group.permissions.set(
+            permission
+            for permission in permissions
+            if role >= lowest_roles[permission.content_type.app_label] and role.grants(permission.codename)
         )
-        group.permissions.set(permission for permission in available if role.grants(permission.codename))
+
+
+def apps_with_roles() -> dict[str, Role]:
+    """Return the lowest role that has any permissions in an app, by the label of the app."""
+    configs = [config for config in apps.get_app_configs() if hasattr(config, "lowest_role")]
+    return {config.label: config.lowest_role for config in configs}
