@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.db.models.fields.files import FieldFile
 from django.test.utils import isolate_apps
@@ -16,6 +17,10 @@ from django.test.utils import isolate_apps
 from core.db.bulk import PLAIN_KINDS, converted, insert, kind_of
 
 pytestmark = pytest.mark.django_db
+
+
+AnyField = models.Field[Any, Any]
+FieldClass = type[AnyField]
 
 
 class Word(models.TextChoices):
@@ -32,7 +37,7 @@ HUGE = [*LARGE, 2**63 - 1]
 KEY = uuid.UUID("6b1d7c1e-3f2a-4c55-9d0e-0123456789ab")
 
 # Each class of field with the options that it needs, and values that a program may assign to it.
-SAMPLES: dict[type[models.Field], tuple[dict[str, Any], list[Any]]] = {
+SAMPLES: dict[FieldClass, tuple[dict[str, Any], list[Any]]] = {
     models.AutoField: ({"primary_key": True}, [7, 2**31 - 1]),
     models.BigAutoField: ({"primary_key": True}, [7, 2**63 - 1]),
     models.SmallAutoField: ({"primary_key": True}, [7, 2**15 - 1]),
@@ -55,7 +60,10 @@ SAMPLES: dict[type[models.Field], tuple[dict[str, Any], list[Any]]] = {
     models.SlugField: ({}, ["one-two"]),
     models.URLField: ({}, ["https://erp.example.com/?a=b"]),
     models.FilePathField: ({}, ["/etc/hosts", Path("/etc/hosts")]),
-    models.FileField: ({}, ["uploads/one.txt", FieldFile(None, models.FileField(), "uploads/one.txt")]),
+    models.FileField: (
+        {},
+        ["uploads/one.txt", FieldFile(ContentType(), models.FileField(), "uploads/one.txt")],
+    ),
     models.ImageField: ({}, ["uploads/one.png"]),
     models.UUIDField: ({}, [KEY]),
     models.DateField: ({}, [date(2026, 5, 7), date(1, 1, 1)]),
@@ -79,7 +87,7 @@ EVERY_VALUE = pytest.mark.parametrize(
 )
 
 
-def field_classes() -> set[type[models.Field]]:
+def field_classes() -> set[FieldClass]:
     """Return the classes of fields that Django has and still supports."""
     found = {
         each for each in vars(models).values() if isinstance(each, type) and issubclass(each, models.Field)
@@ -88,15 +96,10 @@ def field_classes() -> set[type[models.Field]]:
 
 
 @contextmanager
-def model_with(field_class: type[models.Field]) -> Iterator[type[models.Model]]:
+def model_with(field_class: FieldClass) -> Iterator[type[models.Model]]:
     """Give a model whose field `value` is of this class, with an empty temporary table."""
-    options: dict[str, Any] = SAMPLES[field_class][0] | {"null": "primary_key" not in SAMPLES[field_class][0]}
     with isolate_apps():
-        if issubclass(field_class, models.ForeignKey):
-            field = field_class(make_model(id=models.UUIDField(primary_key=True)), models.CASCADE, **options)
-        else:
-            field = field_class(**options)
-        model = make_model(value=field)
+        model = make_model(value=make_field(field_class))
         columns = [f"{each.column} {each.db_type(connection)}" for each in model._meta.concrete_fields]
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE TEMPORARY TABLE {model._meta.db_table} ({', '.join(columns)})")
@@ -104,7 +107,14 @@ def model_with(field_class: type[models.Field]) -> Iterator[type[models.Model]]:
             cursor.execute(f"DROP TABLE {model._meta.db_table}")
 
 
-def make_model(**fields: models.Field) -> type[models.Model]:
+def make_field(field_class: FieldClass) -> AnyField:
+    options: dict[str, Any] = SAMPLES[field_class][0] | {"null": "primary_key" not in SAMPLES[field_class][0]}
+    if issubclass(field_class, models.ForeignKey):
+        return field_class(make_model(id=models.UUIDField(primary_key=True)), models.CASCADE, **options)
+    return field_class(**options)
+
+
+def make_model(**fields: AnyField) -> type[models.Model]:
     name = "Target" if "id" in fields else "Sample"
     options = type("Meta", (), {"app_label": "bulk", "db_table": f"bulk_{name.lower()}"})
     return type(name, (models.Model,), {"__module__": __name__, "Meta": options, **fields})
@@ -120,7 +130,7 @@ def take_stored(model: type[models.Model]) -> list[tuple[Any, str]]:
     type_of = "pg_typeof" if connection.vendor == "postgresql" else "typeof"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {column}, {type_of}({column}) FROM {table}")
-        rows = cursor.fetchall()
+        rows: list[tuple[Any, str]] = cursor.fetchall()
         cursor.execute(f"DELETE FROM {table}")
     return rows
 
