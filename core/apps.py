@@ -16,7 +16,7 @@ class CoreConfig(AppConfig):
 
 
 class AuditConfig(AuditlogConfig):
-    """`auditlog` under the names that the admin shows to operators."""
+    """The app `auditlog`, under the names that the admin shows to operators."""
 
     verbose_name = "Record"
     default = False

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from accounts.models import MAX_USERNAME, User
+from accounts.models import MAX_USERNAME_LENGTH, User
 from core.import_schema import (
-    LARGEST_ID,
+    MAX_ID,
     ImportedRecord,
     Moment,
     Name,
@@ -36,8 +36,8 @@ def read_date(value: Any) -> Any:
 
 def require_username(text: str) -> str:
     name = User.normalize_username(text)  # first: the rules are about letters, not about marks beside them
-    if len(name) > MAX_USERNAME:
-        raise ValueError(f"is longer than {MAX_USERNAME} characters")
+    if len(name) > MAX_USERNAME_LENGTH:
+        raise ValueError(f"is longer than {MAX_USERNAME_LENGTH} characters")
     try:
         User.username_validator(name)
     except ValidationError as error:
@@ -51,7 +51,7 @@ def require_key(text: str) -> str:
     return text
 
 
-Id = Annotated[int, Field(strict=True, ge=1, lt=LARGEST_ID)]
+Id = Annotated[int, Field(strict=True, ge=1, lt=MAX_ID)]
 Short = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 Text50 = Annotated[Text, Field(max_length=50)]
 Name255 = Annotated[Name, Field(max_length=255)]
