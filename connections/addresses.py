@@ -2,9 +2,11 @@
 
 The grammar is chosen first, by how a text begins, and only then is it taken apart:
 
-- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq (`host=db user=me`);
+- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq
+  (`host=db user=me`);
 - Oracle's own: `scott/tiger@//ora:1521/svc`, and descriptors, `(DESCRIPTION=(ADDRESS=(HOST=ora)…))`;
-- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`, `HOST\\INSTANCE`.
+- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`,
+  `HOST\\INSTANCE`.
 
 An address never keeps a user name or a password. What may still hold a secret after that has a `fault`.
 """
@@ -19,8 +21,8 @@ HTTP = ("http", "https")
 
 # Clients drop these before they read an address.
 DROPPED = re.compile(r"[\x00-\x1f\x7f]")
-# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five, and
-# backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
+# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five,
+# and backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
 LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:)+[/\\]+|[/\\]{2,}")
 # The path or query of a test endpoint. A client takes two slashes, of either kind, for the begin of a host.
 PATH = re.compile(r"\?|/(?![/\\])")
@@ -29,8 +31,8 @@ HOST = re.compile(r"(?:tcp:|np:|lpc:|admin:)?(?:\[[^\[\]@/]*\]|[\w.\\$%\-]*)(?::
 # An IPv6 address without brackets, and perhaps its zone.
 BARE_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
 
-# The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password begins with
-# two slashes.
+# The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password
+# begins with two slashes.
 SCHEMES = {
     *(
         "http",
@@ -108,11 +110,12 @@ SCHEMES = {
     ),
 }
 
-# How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one key.
+# How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one
+# key.
 USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "loginname", "logon", "logonid"}
 PASSWORD_KEYS = {"password", "pwd", "pw", "passwd", "pass", "userpassword", "passwort", "kennwort"}
-# Parts of keys whose values are secrets that have no field of that kind here, and what a refusal calls them: the key
-# itself may be a piece of a password that has a `token=` in it. The first that fits counts.
+# Parts of keys whose values are secrets that have no field of that kind here, and what a refusal calls them:
+# the key itself may be a piece of a password that has a `token=` in it. The first that fits counts.
 SECRET_PARTS = {
     "clientsecret": "a client secret",
     "apikey": "an API key",
@@ -198,8 +201,9 @@ class Pair(NamedTuple):
 class Address(NamedTuple):
     """The parts of an address. `host` holds the port or SQL Server instance too, as it is written.
 
-    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or the whole
-    list. `fault` says why it cannot be stored; it is empty for one that can, and never holds anything of the address.
+    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or
+    the whole list. `fault` says why it cannot be stored; it is empty for one that can, and never holds
+    anything of the address.
     """
 
     text: str
@@ -544,8 +548,8 @@ def split_authority(text: str, *, is_http: bool) -> tuple[str, str]:
 def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, str, str]:
     """Return the user-info, the host and what follows it.
 
-    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then the
-    user-info ends with the first @ after which there is a host.
+    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then
+    the user-info ends with the first @ after which there is a host.
     """
     user_info, _, host = authority.rpartition("@")
     if user_info or "@" not in rest or is_host(authority, is_http=is_http):
@@ -603,7 +607,8 @@ GRAMMARS: tuple[Callable[[str], Address | None], ...] = (parse_list, parse_oracl
 def parse_endpoint(text: str) -> Address:
     """Read the test endpoint of an HTTP address: another URL, or a path and query at that address.
 
-    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before them.
+    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before
+    them.
     """
     text = tidy(text)
     if not text or PATH.match(text):

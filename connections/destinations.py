@@ -28,8 +28,8 @@ class HasDestinations(Protocol):
 class Destination(NamedTuple):
     """One place that secrets go to, and how.
 
-    `protocol` is what the type speaks: `HTTP`, or the type itself. `target` is the address's, with its scheme. `route`
-    are the headers by which a proxy chooses among the systems behind it.
+    `protocol` is what the type speaks: `HTTP`, or the type itself. `target` is the address's, with its
+    scheme. `route` are the headers by which a proxy chooses among the systems behind it.
     """
 
     purpose: str

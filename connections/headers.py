@@ -16,7 +16,8 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 BLANKS = " \t"
 
-# What the client of a call writes itself: where the call goes, where it ends, and what is said to the next hop alone.
+# What the client of a call writes itself: where the call goes, where it ends, and what is said to the next
+# hop alone.
 OF_THE_CALL = frozenset(
     (
         "host",
@@ -113,8 +114,8 @@ def refuse_headers(field: str, headers: object, *, own: str) -> None:
 def refuse_name(name: str, *, own: str, private: bool) -> None:
     """Raise `ValidationError` for a header of others.
 
-    Of the public ones, refuse also what holds a secret; of the private ones, what decides where a call goes, as a change
-    of that could not be seen.
+    Of the public ones, refuse also what holds a secret; of the private ones, what decides where a call goes,
+    as a change of that could not be seen.
     """
     folded = name.lower()
     if folded in OF_THE_CALL:

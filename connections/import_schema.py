@@ -7,8 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from connections.addresses import parse_address
 from connections.secrets.holder import is_placeholder
 from core.import_schema import (
-    LARGEST,
-    LARGEST_ID,
+    MAX_ID,
+    MAX_INTEGER,
     ImportedRecord,
     Moment,
     Name,
@@ -51,8 +51,8 @@ def one_or_zero(value: Any) -> int:
 def shift(number: int, info: ValidationInfo) -> int:
     """Add the import's offset, which sets the ids of a second ItemPath apart from those of the first."""
     shifted: int = number + (info.context or {}).get("id_offset", 0)
-    if shifted > LARGEST_ID:
-        raise ValueError(f"is above {LARGEST_ID} with the offset, the largest id that is taken")
+    if shifted > MAX_ID:
+        raise ValueError(f"is above {MAX_ID} with the offset, the largest id that is taken")
     return shifted
 
 
@@ -64,8 +64,8 @@ Url = Annotated[
 Secret = Annotated[
     Text, Field(max_length=MAX_SECRET), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)
 ]
-Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), AfterValidator(shift)]
-AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID), AfterValidator(shift)]
+Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID), AfterValidator(shift)]
+AppId = Annotated[int, Field(strict=True, ge=0, le=MAX_ID), AfterValidator(shift)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value is None else value)]
 Status = Annotated[int, BeforeValidator(one_or_zero)]
@@ -80,7 +80,7 @@ class ImportedLog(ImportedRecord):
     description: Annotated[Text, BeforeValidator(empty_for_null)] = ""
     error: Text | None = None
     appId: (
-        Annotated[int, Field(strict=True, ge=-LARGEST - 1, le=LARGEST_ID), AfterValidator(shift)] | None
+        Annotated[int, Field(strict=True, ge=-MAX_INTEGER - 1, le=MAX_ID), AfterValidator(shift)] | None
     ) = None
     integrationId: Number | None = None
     workflowId: Number | None = None

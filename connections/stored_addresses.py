@@ -26,8 +26,8 @@ REMOVED = "(removed: it may hold a secret)"
 def take_credentials_out(apps: Any, using: str) -> None:
     """Put the user names and passwords that stand in stored addresses where they belong, also in the record of changes.
 
-    An address that is read in no way stays as it is, as a connection without one is of no use, and is named in the log.
-    `apps` are the models as of the migration.
+    An address that is read in no way stays as it is, as a connection without one is of no use, and is named
+    in the log. `apps` are the models as of the migration.
     """
     version = next_version(using)
     for connection in suspects(apps.get_model("connections", "Connection"), using):

@@ -8,8 +8,8 @@ from django.db import connections
 def advance_version(using: str) -> None:
     """Let the next version be above all that are there, and all that a lost database gave out before.
 
-    Rows may come in from another database, or from a backup: counting on from it, a client would be told that what it
-    holds is current. Milliseconds run ahead of any sequence.
+    Rows may come in from another database, or from a backup: counting on from it, a client would be told that
+    what it holds is current. Milliseconds run ahead of any sequence.
     """
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT coalesce(max(version), 1) FROM connections_connection")

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from accounts.models import MAX_USERNAME, User
 from core.import_schema import (
-    LARGEST_ID,
+    MAX_ID,
     ImportedRecord,
     Moment,
     Name,
@@ -51,7 +51,7 @@ def require_key(text: str) -> str:
     return text
 
 
-Id = Annotated[int, Field(strict=True, ge=1, lt=LARGEST_ID)]
+Id = Annotated[int, Field(strict=True, ge=1, lt=MAX_ID)]
 Short = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 Text50 = Annotated[Text, Field(max_length=50)]
 Name255 = Annotated[Name, Field(max_length=255)]

@@ -16,7 +16,8 @@ from accounts.models import ApiKey, User
 from core.audit import log_created, log_updates
 from core.db.bulk import refresh_statistics, upsert
 from core.db.sequences import advance_sequences
-from core.import_schema import ImportedRecord, ImportRefused, ImportRun, refuse_utf16
+from core.import_schema import ImportedRecord
+from core.importing import ImportRefused, ImportRun, refuse_utf16
 from workitems.examples import remove_examples
 from workitems.import_schema import ImportedLink, ImportedOrganization, ImportedUser, ImportedWorkItem
 from workitems.item_types import ITEM_TYPES, ItemType
@@ -143,30 +144,30 @@ class Import(ImportRun):
             **{kind.plural: (section, kind.record) for kind, section in self.work_items.items()},
             "connections": (self.links, ImportedLink),
         }
-        self.note(
+        self.add_faults(
             f"{name!r} is no part of the file; it takes {', '.join(models)}."
             for name in content
             if name not in models
         )
         for name, (section, model) in models.items():
             self.read_section(section, model, content.get(name, []))
-        self.refuse_faults()
+        self.raise_faults()
 
     def read_section(self, section: Section[Any], model: type[ImportedRecord], members: Any) -> None:
         if not isinstance(members, list):
-            self.note([f"{section.name} is not an array."])
+            self.add_faults([f"{section.name} is not an array."])
             return
         for position, raw in enumerate(members):
             try:
                 record: Any = model.model_validate(raw)
             except ValidationError as error:
-                self.note(
+                self.add_faults(
                     f"{section.name} {position} (counted from 0): {place_of(fault)}{fault['msg']}"
                     for fault in error.errors()
                 )
                 continue
             if record.id in section.records:
-                self.note(
+                self.add_faults(
                     [f"{section.name} {position} (counted from 0): id: {record.id} stands in the file before"]
                 )
             section.records[record.id], section.positions[record.id] = record, position
@@ -183,9 +184,9 @@ class Import(ImportRun):
         self.check_users()
         for kind, section in self.work_items.items():
             self.check_work_items(kind, section)
-        self.refuse_faults()
+        self.raise_faults()
         self.check_links()
-        self.refuse_faults()
+        self.raise_faults()
 
     def named_organizations(self) -> set[int]:
         places = {record.organizationId for section in self.work_items.values() for record in section}
@@ -203,11 +204,11 @@ class Import(ImportRun):
         for record in self.users:
             there = self.existing_users.get(record.id)
             if there and there.username != record.username:
-                self.note(
+                self.add_faults(
                     [self.users.fault(record.id, f"id: the user {record.id} is {there.username!r} here")]
                 )
             elif names.get(record.username, record.id) != record.id:
-                self.note(
+                self.add_faults(
                     [
                         self.users.fault(
                             record.id,
@@ -216,8 +217,8 @@ class Import(ImportRun):
                     ]
                 )
             elif twice[record.username] > 1:
-                self.note([self.users.fault(record.id, "username: stands in the file twice")])
-            self.note(self.users.fault(record.id, text) for text in self.unknown_organizations(record))
+                self.add_faults([self.users.fault(record.id, "username: stands in the file twice")])
+            self.add_faults(self.users.fault(record.id, text) for text in self.unknown_organizations(record))
         self.check_keys()
 
     def ids_of_names(self) -> dict[str, int]:
@@ -248,7 +249,7 @@ class Import(ImportRun):
         twice = Counter(keyed.values())
         for pk, digest in keyed.items():
             if owners.get(digest, pk) != pk or twice[digest] > 1:
-                self.note([self.users.fault(pk, "apiKey: another user has this key")])
+                self.add_faults([self.users.fault(pk, "apiKey: another user has this key")])
         self.new_keys = [pk for pk, digest in keyed.items() if digest not in owners]
         for pk in self.new_keys:
             if pk in self.existing_users:
@@ -258,7 +259,7 @@ class Import(ImportRun):
         try:
             ApiKey(user_id=pk).clean()
         except Refusal as error:
-            self.note([self.users.fault(pk, f"apiKey: {' '.join(error.messages)}")])
+            self.add_faults([self.users.fault(pk, f"apiKey: {' '.join(error.messages)}")])
 
     def check_work_items(self, kind: ItemType, section: Section[ImportedWorkItem]) -> None:
         manager = kind.model._default_manager
@@ -273,7 +274,7 @@ class Import(ImportRun):
         }
         for record in section:
             if record.organizationId not in self.known_organizations:
-                self.note(
+                self.add_faults(
                     [
                         section.fault(
                             record.id, f"organizationId: there is no organization {record.organizationId}"
@@ -281,7 +282,7 @@ class Import(ImportRun):
                     ]
                 )
             if record.id in staying:
-                self.note(
+                self.add_faults(
                     [
                         section.fault(
                             record.id,
@@ -290,7 +291,9 @@ class Import(ImportRun):
                     ]
                 )
             unknown = [(name, pk) for name, pk in users_of(record) if pk not in self.known_users]
-            self.note(section.fault(record.id, f"{name}: there is no user {pk}") for name, pk in unknown)
+            self.add_faults(
+                section.fault(record.id, f"{name}: there is no user {pk}") for name, pk in unknown
+            )
 
     def check_links(self) -> None:
         """Compare the organisations of each link's ends, in the file or stored; drop links that the file has twice."""
@@ -323,7 +326,7 @@ class Import(ImportRun):
                 missing.append(
                     f"{', '.join(kind.key for kind in joined)}: the two belong to different organizations"
                 )
-            self.note(self.links.fault(record.id, text) for text in missing)
+            self.add_faults(self.links.fault(record.id, text) for text in missing)
         self.new_links = [record for record in self.links if record.id not in taken]
 
     # Storing
