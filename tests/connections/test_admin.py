@@ -169,8 +169,8 @@ NEW_PASSWORD = {
     "password2": "a long enough phrase",
     "usable_password": "true",
 }
-# Each is sent as the superuser's own page would send it: (path, changes to its form). A path without a form has
-# (path, data).
+# Each is sent as the superuser's own page would send it: (path, changes to its form), or (path, data) if the
+# path has no form.
 FORMS = {
     "add a connection": (f"{CONNECTIONS}add/", {"name": "new", "type": "REST", "url": "https://new"}),
     "change a connection": (f"{CONNECTIONS}{{connection}}/change/", {"name": "renamed"}),

@@ -1,4 +1,4 @@
-"""Extra headers that no client sends, or that the call or authentication writes, are refused at their field."""
+"""Extra headers that no client sends, or that the call or authentication writes, are refused by field."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Many rows: 100,000 in a full run, fewer in a quick one. Pages, plans and answers are the same at any size."""
+"""Many rows: 100,000 in a full run, fewer in a quick one. Pages, plans and answers are the same."""
 
 import json
 import os
