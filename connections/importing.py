@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from connections.import_schema import ImportedConnection
 from connections.models import App, Connection, Integration
 from connections.names import name_key
-from connections.plan_execution import look_up, store_displaced_logs, write_plan
-from connections.planning import ConnectionPlan, name_notes, plan_connections
+from connections.plan_execution import lock_connections, look_up, store_displaced_logs, write_plan
+from connections.planning import ConnectionPlan, Stored, name_notes, plan_connections
 from core import redaction
 from core.db.bulk import refresh_statistics
 from core.db.sequences import advance_sequences
@@ -200,7 +200,10 @@ class ConnectionImport(ImportRun):
             self.keep(plan)
 
     def plan(self, records: list[ImportedConnection]) -> ConnectionPlan:
-        stored = look_up(records, self.on_existing)
+        if self.faults:  # nothing will be written, so only records that exist may still be refused
+            stored = Stored(lock_connections(record.id for record in records))
+        else:
+            stored = look_up(records, self.on_existing)
         return plan_connections(
             records, stored, on_existing=self.on_existing, now=timezone.now(), demo=self.demo
         )

@@ -31,7 +31,7 @@ def look_up(records: Iterable[ImportedConnection], on_existing: OnExisting) -> S
     Apps, log entries and integrations are looked up for the records that will be written, and for no others.
     """
     found = {record.id: record for record in records}
-    connections = Connection.objects.select_for_update().in_bulk(list(found))
+    connections = lock_connections(found)
     actions = {pk: action_for(exists=pk in connections, on_existing=on_existing) for pk in found}
     written = [record for pk, record in found.items() if actions[pk] in ("create", "change")]
     return Stored(
@@ -40,6 +40,11 @@ def look_up(records: Iterable[ImportedConnection], on_existing: OnExisting) -> S
         log_owners=find_log_owners(written),
         integrations=count_integrations([pk for pk, action in actions.items() if action == "change"]),
     )
+
+
+def lock_connections(pks: Iterable[int]) -> dict[int, Connection]:
+    """Lock the connections that have these primary keys until the transaction ends; return them."""
+    return Connection.objects.select_for_update().in_bulk(list(pks))
 
 
 def find_apps(records: Iterable[ImportedConnection]) -> set[int]:
