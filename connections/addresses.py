@@ -1,12 +1,14 @@
 """Addresses as warehouses write them, with the credentials that people paste along with them.
 
-The grammar is chosen first, by how a text begins, and only then is it taken apart:
+The beginning of a text decides which grammar reads it:
 
-- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq (`host=db user=me`);
+- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq
+  (`host=db user=me`);
 - Oracle's own: `scott/tiger@//ora:1521/svc`, and descriptors, `(DESCRIPTION=(ADDRESS=(HOST=ora)…))`;
-- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`, `HOST\\INSTANCE`.
+- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`,
+  `HOST\\INSTANCE`.
 
-An address never keeps a user name or a password. What may still hold a secret after that has a `fault`.
+User name and password are taken out of every address. One that may hold a secret even then gets a `fault`.
 """
 
 import re
@@ -17,20 +19,21 @@ from urllib.parse import unquote_to_bytes
 
 HTTP = ("http", "https")
 
-# Clients drop these before they read an address.
+# Characters that clients remove before they read an address.
 DROPPED = re.compile(r"[\x00-\x1f\x7f]")
-# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five, and
-# backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
+# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients read one slash, five
+# slashes and backslashes as two slashes. An address must be read as they read it, or a secret is sent to an
+# unexpected host.
 LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:)+[/\\]+|[/\\]{2,}")
-# The path or query of a test endpoint. A client takes two slashes, of either kind, for the begin of a host.
+# The path or query of a test endpoint. To a client, a host follows after two slashes of either kind.
 PATH = re.compile(r"\?|/(?![/\\])")
 # One host: a name or an IPv4 address with an optional instance, or an IPv6 address in brackets; then a port.
 HOST = re.compile(r"(?:tcp:|np:|lpc:|admin:)?(?:\[[^\[\]@/]*\]|[\w.\\$%\-]*)(?::[0-9]+)?", re.IGNORECASE)
 # An IPv6 address without brackets, and perhaps its zone.
 BARE_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
 
-# The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password begins with
-# two slashes.
+# The protocols after which credentials are looked for. In `me://x@host`, `me` may be a user whose password
+# begins with two slashes.
 SCHEMES = {
     *(
         "http",
@@ -108,11 +111,13 @@ SCHEMES = {
     ),
 }
 
-# How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one key.
+# Keys are compared in lower case, by letters and digits alone: `User ID`, `user_id` and `UserId` are the same
+# key.
 USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "loginname", "logon", "logonid"}
 PASSWORD_KEYS = {"password", "pwd", "pw", "passwd", "pass", "userpassword", "passwort", "kennwort"}
-# Parts of keys whose values are secrets that have no field of that kind here, and what a refusal calls them: the key
-# itself may be a piece of a password that has a `token=` in it. The first that fits counts.
+# Parts of keys whose values are secrets without a field here, and what a refusal calls them. The refusal does
+# not show the key itself, which may be part of a password such as `x;token=`. The first part that a key
+# contains counts.
 SECRET_PARTS = {
     "clientsecret": "a client secret",
     "apikey": "an API key",
@@ -130,7 +135,7 @@ SECRET_PARTS = {
     "signature": "a signature",
     "credential": "a credential",
 }
-# The same of whole keys.
+# The same for whole keys.
 SECRET_KEYS = {
     "sig": "a signature",
     "sas": "a signature",
@@ -140,7 +145,7 @@ SECRET_KEYS = {
     "key": "a key",
 }
 SECRET_KEYS |= dict.fromkeys(PASSWORD_KEYS, "a password")
-# Endings of keys that only speak of a secret: `token_type`, `SharedAccessKeyName`.
+# Endings of keys that only describe a secret: `token_type`, `SharedAccessKeyName`.
 ABOUT_SECRETS = (
     "name",
     "type",
@@ -198,8 +203,9 @@ class Pair(NamedTuple):
 class Address(NamedTuple):
     """The parts of an address. `host` holds the port or SQL Server instance too, as it is written.
 
-    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or the whole
-    list. `fault` says why it cannot be stored; it is empty for one that can, and never holds anything of the address.
+    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or
+    the whole list. `fault` says why it cannot be stored; it is empty for one that can, and never holds
+    anything of the address.
     """
 
     text: str
@@ -217,21 +223,22 @@ class Address(NamedTuple):
 
     @property
     def may_hold_a_secret(self) -> bool:
-        """Whether `text` is not safe to show."""
+        """Whether `text` may hold a secret, so that it must not be shown."""
         return self.fault not in ("", NO_ENDPOINT)
 
     @property
     def refusal(self) -> str:
-        """A sentence on why the address cannot be stored as it was entered; empty for one that can."""
+        """A sentence that says why the address cannot be stored as it was entered; empty if it can."""
         if self.has_user_info:
             return "User name and password have fields of their own; an address is shown to everyone."
         return f"This address {self.fault}." if self.fault else ""
 
     @property
     def target(self) -> tuple[str, str, str]:
-        """What a secret is entrusted to: scheme, host with port, and, but for HTTP, database and parameters.
+        """The system that a secret is sent to: scheme, host with port, and, except for HTTP, the rest.
 
-        Of an address with a fault, nobody knows where it leads: it is the same as itself alone.
+        Nobody knows which host an address with a fault names, so its target equals that of the same text
+        alone.
         """
         scheme = self.scheme.lower()
         if self.fault:
@@ -240,7 +247,11 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Split `text`; every text has parts, if only a host."""
+    """Return the parts of `text`. Every text has some, if only a host.
+
+    What is left after the credentials are taken out is read again. If it reads differently, the address has a
+    fault.
+    """
     address = split(tidy(text))
     if address.fault or address.text == text:
         return address
@@ -255,7 +266,7 @@ def split(text: str) -> Address:
 
 
 def tidy(text: str) -> str:
-    """Return `text` without what clients drop, and without what cannot be seen at both ends of a pasted text."""
+    """Return `text` without the characters that clients drop, and without invisible ones at both ends."""
     text = DROPPED.sub("", text)
     begin, end = 0, len(text)
     while begin < end and is_blank(text[begin]):
@@ -270,12 +281,12 @@ def is_blank(character: str) -> bool:
 
 
 def is_invisible(character: str) -> bool:
-    """Whether a character shows nothing, or a blank that is none: zero-width, no-break, direction marks."""
+    """Whether a character is invisible or looks like a blank: zero-width, no-break, direction marks."""
     return not character.isascii() and category(character) in ("Cf", "Cc", "Zs", "Zl", "Zp")
 
 
 def find_fault(address: Address) -> str:
-    """Return why what is left of an address may still hold a secret, or names no place for sure."""
+    """Return why the rest of an address may hold a secret, or why its host is uncertain; `""` if neither."""
     if any(map(is_invisible, address.text)):
         return INVISIBLE
     if "@" in address.host:
@@ -285,12 +296,12 @@ def find_fault(address: Address) -> str:
     return f"holds {secret}; secrets have fields of their own" if secret else ""
 
 
-# Any key with a value, wherever it stands: what no grammar takes out is refused by this.
+# A key with a value, anywhere in a text. It finds secrets that no grammar takes out.
 KEY = re.compile(r"(?<![\w.\-])([\w.\-]+)\]? ?= ?(?=\S)")
 
 
 def secret_of(key: str) -> str:
-    """Return what kind of secret a key's value is, with its article; "" if it is none."""
+    """Return what kind of secret a key's value is, with its article; "" if it is not secret."""
     key = folded(key)
     if key.endswith(ABOUT_SECRETS):
         return ""
@@ -302,7 +313,7 @@ def folded(key: str) -> str:
 
 
 def decoded(text: str) -> str:
-    """Return percent-encoded `text`; what is no UTF-8 is Latin-1, as old clients write it."""
+    """Return percent-encoded `text` decoded, as UTF-8 or else as Latin-1, which old clients write."""
     raw = unquote_to_bytes(text)
     try:
         return raw.decode()
@@ -318,7 +329,7 @@ LIBPQ_PAIR = re.compile(r"(\w+) *= *('(?:[^'\\]|\\.)*'|[^\s';]*) *")
 
 
 def parse_list(text: str) -> Address | None:
-    """Read a text that is nothing but keys and values."""
+    """Read a text of nothing but keys and values; return `None` for any other."""
     if not LIST.match(text):
         return None
     if LIBPQ.fullmatch(text) and " " in text:
@@ -356,9 +367,9 @@ CLOSING = {"{": "}", '"': '"', "'": "'"}
 
 
 def end_of_quotes(text: str, position: int) -> int:
-    """Return the end of a value in braces or quotes that begins at `position`; 0 if it is not in any.
+    """Return the end of a value in braces or quotes that begins at `position`; 0 if it is in neither.
 
-    Within, the closing sign is written twice.
+    A closing sign within the value is doubled.
     """
     while position < len(text) and text[position] == " ":
         position += 1
@@ -396,7 +407,7 @@ def address_of_list(pairs: list[Pair], separator: str) -> Address:
 
 
 def is_taken(pair: Pair) -> bool:
-    """Whether a pair goes into a field of its own."""
+    """Whether a pair is taken out of the address, as a user name or a password."""
     return pair.is_user or pair.is_password
 
 
@@ -411,7 +422,7 @@ def credentials(pairs: Iterable[Pair]) -> tuple[str, str]:
 
 
 def nameless(pairs: Iterable[Pair]) -> str:
-    """Refuse a part that has no key beside a password: it may be the rest of one that holds a semicolon."""
+    """Return a fault if there is a password and a part without a key: a password may contain a semicolon."""
     listed = list(pairs)
     loose = any(pair.written.strip() and not pair.key for pair in listed)
     return LOOSE if loose and any(pair.is_password for pair in listed) else ""
@@ -424,20 +435,20 @@ def value_of(pairs: Iterable[Pair], keys: tuple[str, ...]) -> str:
 # Oracle
 
 ORACLE = re.compile(r"(?:jdbc:oracle:\w+:)", re.IGNORECASE)
-# `user/password`, each perhaps in quotes, in front of the last @ that is in none.
+# `user/password`, each perhaps in quotes, before the last @ that is not in quotes.
 LOGIN = re.compile(r'(?:"[^"]*"|[^"@:/\s]+)/(?:"[^"]*"|[^"]*)')
 QUOTED_LOGIN = re.compile(r'((?:"[^"]*"|[^"@:/\s]+)/"[^"]*")@')
 LEAF = re.compile(r'\(\s*([A-Za-z][A-Za-z0-9_ .]*?)\s*=\s*("[^"]*"|[^()"]*)\)')
 
 
 def parse_oracle(text: str) -> Address | None:
-    """Read `user/password@place`, alone or behind `jdbc:oracle:thin:`, and descriptors in parentheses."""
+    """Read `user/password@service`, alone or behind `jdbc:oracle:thin:`, and descriptors in parentheses."""
     lead = found[0] if (found := ORACLE.match(text)) else ""
-    login, at, place = split_login(text[len(lead) :])
+    login, at, service = split_login(text[len(lead) :])
     if not (lead or text.startswith("(") or (at and LOGIN.fullmatch(login))):
         return None
     username, _, password = partition_login(login)
-    address = parse_descriptor(place) if place.startswith("(") else parse_url(place)
+    address = parse_descriptor(service) if service.startswith("(") else parse_url(service)
     return address._replace(
         text=f"{lead}{at if lead else ''}{address.text}",
         scheme=lead.rstrip(":") or address.scheme,
@@ -447,16 +458,19 @@ def parse_oracle(text: str) -> Address | None:
 
 
 def split_login(text: str) -> tuple[str, str, str]:
-    """Split after a password in quotes, else at the @ before a descriptor, else at the last one."""
+    """Return the login, `@` or `""`, and the service.
+
+    The @ is the one after a password in quotes, else the one before a descriptor, else the last one.
+    """
     if text.startswith("("):
         return "", "", text
     if quoted := QUOTED_LOGIN.match(text):
         return quoted[1], "@", text[quoted.end() :]
-    login, at, place = text.partition("@(")
+    login, at, service = text.partition("@(")
     if at:
-        return login, "@", f"({place}"
-    login, at, place = text.rpartition("@")
-    return login, at, place
+        return login, "@", f"({service}"
+    login, at, service = text.rpartition("@")
+    return login, at, service
 
 
 def partition_login(login: str) -> tuple[str, str, str]:
@@ -485,7 +499,7 @@ def parse_descriptor(text: str) -> Address:
 
 
 def parse_url(text: str) -> Address:
-    """Read a URL, and whatever is written like one without a scheme."""
+    """Read a URL, or any text that is written like one without a scheme."""
     lead = found[0] if (found := LEAD.match(text)) else ""
     scheme = lead.rstrip("/\\").removesuffix(":")
     is_http = scheme.lower() in HTTP
@@ -512,14 +526,14 @@ def parse_url(text: str) -> Address:
 
 
 def path_of(rest: str) -> str:
-    """Return what stands between the slash after the host and the parameters: a database, most often."""
+    """Return the part between the slash after the host and the parameters, which usually is a database."""
     return decoded(PARAMETERS.split(rest.partition("#")[0], maxsplit=1)[0].strip("/"))
 
 
 def is_unclear(lead: str, user_info: str, host: str, rest: str, *, is_http: bool) -> bool:
-    """Whether an @ may belong to a password that was cut in two, or a client may find another host than is found here.
+    """Whether an @ may be part of a password, or a client may find another host than this module does.
 
-    Only paths and queries of HTTP have an @ of their own.
+    Only the paths and queries of HTTP may contain an @ otherwise.
     """
     if "@" in rest and (user_info or not is_http or (rest[0] != "/" and ":" in host)):
         return True
@@ -530,13 +544,13 @@ def is_unclear(lead: str, user_info: str, host: str, rest: str, *, is_http: bool
 
 
 def is_known(lead: str) -> bool:
-    """Whether one of the schemes of `lead` is a protocol that is known here."""
+    """Whether one of the schemes in `lead` is one of `SCHEMES`."""
     return any(scheme.partition("+")[0] in SCHEMES for scheme in lead.rstrip("/\\").lower().split(":"))
 
 
 def split_authority(text: str, *, is_http: bool) -> tuple[str, str]:
-    """Split where the host ends: at a slash, a question mark or a hash; but for HTTP, at a semicolon, too."""
-    ends = [place for sign in ("/?#" if is_http else "/?#;") if (place := text.find(sign)) >= 0]
+    """Split where the host ends: at a slash, question mark or hash, and except for HTTP at a semicolon."""
+    ends = [index for sign in ("/?#" if is_http else "/?#;") if (index := text.find(sign)) >= 0]
     end = min(ends, default=len(text))
     return text[:end], text[end:]
 
@@ -544,8 +558,8 @@ def split_authority(text: str, *, is_http: bool) -> tuple[str, str]:
 def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, str, str]:
     """Return the user-info, the host and what follows it.
 
-    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then the
-    user-info ends with the first @ after which there is a host.
+    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then
+    the user-info ends with the first @ after which there is a host.
     """
     user_info, _, host = authority.rpartition("@")
     if user_info or "@" not in rest or is_host(authority, is_http=is_http):
@@ -557,12 +571,12 @@ def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, s
     return "", authority, rest
 
 
-# What may be a host: it follows an @ and holds none.
+# A text that may be a host, as it follows an @ and contains none.
 AFTER_AT_OF_HTTP, AFTER_AT = re.compile(r"@([^@/?#]*+)(?!@)"), re.compile(r"@([^@/?#;]*+)(?!@)")
 
 
 def is_host(text: str, *, is_http: bool) -> bool:
-    """Whether `text` is a host with or without a port; but for HTTP, it may be a list of them."""
+    """Whether `text` is a host with or without a port, or, except for HTTP, a list of these."""
     return all(
         HOST.fullmatch(part) or BARE_IPV6.fullmatch(part) for part in ([text] if is_http else text.split(","))
     )
@@ -572,9 +586,9 @@ PARAMETERS = re.compile(r"[;?]|:(?=[A-Za-z][A-Za-z0-9_]*=)")
 
 
 def take_parameters(rest: str, *, is_http: bool) -> tuple[str, list[Pair], str]:
-    """Return what follows a host without user name and password, what they were, and a fault.
+    """Return what follows a host without user name and password, the parameters that were read, and a fault.
 
-    Of HTTP they stay: the other system wants them there, and the secret among them is refused.
+    HTTP's parameters all stay, as the other system expects them there; a secret among them is refused later.
     """
     found = PARAMETERS.search(rest)
     if is_http or found is None:
@@ -603,7 +617,8 @@ GRAMMARS: tuple[Callable[[str], Address | None], ...] = (parse_list, parse_oracl
 def parse_endpoint(text: str) -> Address:
     """Read the test endpoint of an HTTP address: another URL, or a path and query at that address.
 
-    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before them.
+    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before
+    them.
     """
     text = tidy(text)
     if not text or PATH.match(text):

@@ -19,7 +19,10 @@ from connections.models import ADDRESSES, Connection
 from connections.secrets.holder import SECRETS
 from core import redaction
 
-HEADERS_HELP = "One <code>Name: value</code> a line. Everyone here sees them; what must stay secret goes into the private headers."
+HEADERS_HELP = (
+    "One <code>Name: value</code> a line. "
+    "Everyone here sees them; what must stay secret goes into the private headers."
+)
 MULTILINE = ("private_key", "private_headers")
 
 
@@ -38,7 +41,7 @@ class HeadersField(forms.CharField):
 
 
 class AddressField(forms.CharField):
-    """An address, whose refusal shows again what was entered without anything of it that may be a secret."""
+    """An address. If it is refused, the page shows it again without what may be a secret."""
 
     def __init__(self, *, parse: Callable[[str], Address], **kwargs: Any) -> None:
         self.parse = parse
@@ -56,14 +59,14 @@ class AddressField(forms.CharField):
 
 
 class SilentTextarea(UnfoldAdminTextareaWidget):
-    """A text area that never shows what was entered, also not after an error."""
+    """A text area that never shows what was entered, not even after an error."""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return super().get_context(name, None, attrs)
 
 
 class SecretField(forms.CharField):
-    """A secret to store; blank keeps what is there."""
+    """A secret to store; blank keeps the stored one."""
 
     def __init__(self, *, multiline: bool, label: str) -> None:
         attrs = {"autocomplete": "new-password", "spellcheck": "false"}
@@ -81,7 +84,7 @@ class SecretField(forms.CharField):
 
 
 class ConnectionForm(forms.ModelForm[Connection]):
-    """A connection with, for each secret, a field that replaces it and, where it exists, a switch that clears it."""
+    """A connection. Each secret has a field that replaces it and, if it exists, a switch that clears it."""
 
     headers = HeadersField(required=False, label="Extra headers", help_text=HEADERS_HELP)
 
@@ -167,7 +170,7 @@ class ConnectionForm(forms.ModelForm[Connection]):
             self.add_error(f"new_{secret}", error)
 
     def _update_errors(self, errors: ValidationError) -> None:
-        """Say at the field that enters them what is wrong with private headers, which the model calls by their own name."""
+        """Show faults of the model's `private_headers` at the form's field that enters them."""
         faults = getattr(errors, "error_dict", {})
         if "private_headers" in faults:
             faults["new_private_headers"] = faults.pop("private_headers")

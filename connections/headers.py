@@ -1,4 +1,4 @@
-"""The headers that are sent along with every call to another system: public ones, which are shown, and private ones."""
+"""The extra headers of every call to another system: public ones, which are shown, and private ones."""
 
 import re
 from collections.abc import Iterable
@@ -12,11 +12,12 @@ Header = dict[str, str]
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, a token
 LINE_END = re.compile(r"\r\n|\r|\n")
-# All but the tab: some clients end a header at any of them, and what follows is a header that nobody entered.
+# All control characters but the tab. Some clients end a header at any of them, so that what follows becomes a
+# header that nobody entered.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 BLANKS = " \t"
 
-# What the client of a call writes itself: where the call goes, where it ends, and what is said to the next hop alone.
+# Headers that the client of a call writes: the host, the length, and what concerns the next hop alone.
 OF_THE_CALL = frozenset(
     (
         "host",
@@ -31,7 +32,7 @@ OF_THE_CALL = frozenset(
         "expect",
     )
 )
-# What a proxy or a server in front of several systems chooses among them by.
+# Headers by which a proxy chooses among the systems behind it.
 ROUTING = frozenset(
     (
         "forwarded",
@@ -43,7 +44,7 @@ ROUTING = frozenset(
         "x-rewrite-url",
     )
 )
-# What always holds a secret.
+# Headers that always hold a secret.
 CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 
 MALFORMED = "is not of the form Name: value"
@@ -51,7 +52,10 @@ CONTROLLED = "has a control character"
 
 
 def parse_headers(text: str) -> list[Header]:
-    """Read `Name: value` lines. Raises `ValidationError` that names the line's number and shows nothing of it."""
+    """Read `Name: value` lines.
+
+    Raises `ValidationError`, which gives the number of a malformed line and nothing of its text.
+    """
     headers = []
     for number, line in enumerate(LINE_END.split(text), start=1):
         if not line.strip():
@@ -76,7 +80,7 @@ def write_headers(headers: Iterable[Header]) -> str:
 
 
 def check_shape(headers: object) -> None:
-    """Refuse what is no list of `{"name": …, "value": …}`, and what no client could send. Raises `ValidationError`."""
+    """Raise `ValidationError` unless this is a list of `{"name": …, "value": …}` that a client can send."""
     listed = headers if isinstance(headers, list) else [None]
     for number, header in enumerate(listed, start=1):
         texts = (
@@ -98,9 +102,10 @@ def header_of(authentication: str, api_key_header: str) -> str:
 
 
 def refuse_headers(field: str, headers: object, *, own: str) -> None:
-    """Refuse the extra headers of `field` that no client could send, or that others write: the call, or the authentication.
+    """Refuse extra headers that a client cannot send, or that the call or the authentication writes.
 
-    `own` is the authentication's, in lower case. Raises `ValidationError` with the field.
+    `own` is the header that the authentication writes, in lower case. Raises `ValidationError` with the
+    field.
     """
     try:
         check_shape(headers)
@@ -111,10 +116,10 @@ def refuse_headers(field: str, headers: object, *, own: str) -> None:
 
 
 def refuse_name(name: str, *, own: str, private: bool) -> None:
-    """Raise `ValidationError` for a header of others.
+    """Raise `ValidationError` for a header that the call or the authentication writes.
 
-    Of the public ones, refuse also what holds a secret; of the private ones, what decides where a call goes, as a change
-    of that could not be seen.
+    A public header that holds a secret is refused too. So is a private header that decides where a call goes,
+    as nobody could see that it was changed.
     """
     folded = name.lower()
     if folded in OF_THE_CALL:

@@ -29,7 +29,7 @@ def refuse_placeholder(text: str) -> str:
 
 
 def require_safe_address(url: str) -> str:
-    """Refuse an address from which a secret or a user name cannot be taken out to where it belongs."""
+    """Refuse an address whose user name and password cannot be moved to their own fields."""
     address = parse_address(url)
     if address.fault:
         raise ValueError(address.fault)
@@ -49,7 +49,7 @@ def one_or_zero(value: Any) -> int:
 
 
 def shift(number: int, info: ValidationInfo) -> int:
-    """Add the import's offset, which sets the ids of a second ItemPath apart from those of the first."""
+    """Add the import's offset, by which the ids of a second ItemPath differ from those of the first."""
     shifted: int = number + (info.context or {}).get("id_offset", 0)
     if shifted > MAX_ID:
         raise ValueError(f"is above {MAX_ID} with the offset, the largest id that is taken")
@@ -72,7 +72,7 @@ Status = Annotated[int, BeforeValidator(one_or_zero)]
 
 
 class ImportedLog(ImportedRecord):
-    """`latestLog`."""
+    """The latest log entry of a connection, its `latestLog`."""
 
     id: Id
     creationDate: Moment
@@ -89,7 +89,7 @@ class ImportedLog(ImportedRecord):
 
 
 class ImportedConnection(ImportedRecord):
-    """One connection; `password` and `token` are never told by ItemPath, but a record may carry them."""
+    """One connection. ItemPath's own records have no `password` and `token`, but a record may carry them."""
 
     id: Id
     appId: AppId | None = None

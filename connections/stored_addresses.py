@@ -1,4 +1,4 @@
-"""What an upgrade does with addresses that were stored before their grammar was known: their passwords were shown."""
+"""The upgrade of addresses that were stored before their grammar was known, and so show their passwords."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -24,10 +24,10 @@ REMOVED = "(removed: it may hold a secret)"
 
 
 def take_credentials_out(apps: Any, using: str) -> None:
-    """Put the user names and passwords that stand in stored addresses where they belong, also in the record of changes.
+    """Move user names and passwords from stored addresses to their fields; remove them from audit entries.
 
-    An address that is read in no way stays as it is, as a connection without one is of no use, and is named in the log.
-    `apps` are the models as of the migration.
+    An address that no grammar reads stays as it is, as a connection without an address is of no use, and is
+    named in the log. `apps` are the models as of the migration.
     """
     version = next_version(using)
     for connection in suspects(apps.get_model("connections", "Connection"), using):
@@ -37,7 +37,7 @@ def take_credentials_out(apps: Any, using: str) -> None:
 
 
 def suspects(model: Any, using: str) -> Iterator[Any]:
-    """Yield the connections whose addresses may hold more than a place, by id, a batch at a time."""
+    """Yield the connections whose addresses may hold credentials, by id, read in batches."""
     suspect = Q()
     for field in PARSERS:
         suspect |= Q(**{f"{field}__contains": "@"}) | Q(**{f"{field}__contains": "="})
@@ -48,7 +48,7 @@ def suspects(model: Any, using: str) -> Iterator[Any]:
 
 
 def take_from(connection: Any, version: int) -> None:
-    """Store a connection's address without its credentials; what the connection has of its own is kept."""
+    """Store a connection's address without its credentials; its own user name and password are kept."""
     faulty = [field for field, parse in PARSERS.items() if parse(getattr(connection, field)).refusal]
     address = parse_address(connection.url)
     if "url" in faulty and not address.fault:
@@ -85,7 +85,7 @@ def move_credentials(connection: Any, address: Address, version: int) -> None:
 
 
 def conceal_changes(apps: Any, using: str) -> None:
-    """Take the credentials of addresses out of the record of changes, also of connections that are no more."""
+    """Remove the credentials of addresses from audit entries, also from those of deleted connections."""
     entries = apps.get_model("auditlog", "LogEntry")._base_manager.using(using)
     kinds = {"content_type__app_label": "connections", "content_type__model": "connection"}
     for pk, changes in entries.filter(**kinds).values_list("pk", "changes").iterator(BATCH):

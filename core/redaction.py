@@ -317,4 +317,4 @@ class Reporter(ExceptionReporter):
         return mark_safe(redact(super().get_traceback_html()))  # noqa: S308  # Django's own page, redacted
 
     def get_traceback_text(self) -> SafeString:
-        return mark_safe(redact(super().get_traceback_text()))
+        return mark_safe(redact(super().get_traceback_text()))  # noqa: S308

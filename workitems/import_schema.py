@@ -1,4 +1,4 @@
-"""The records of `import_workitems`: the fields of the API's answers, and the users and organisations behind them."""
+"""The records of `import_workitems`: work items and links as in API answers, users and organisations."""
 
 import re
 from datetime import date
@@ -19,7 +19,7 @@ from core.import_schema import (
     read_moment,
 )
 
-# What a client can send as a bearer and is not taken for a token; the first 8 characters are kept in clear.
+# The keys that a client can send as a bearer. The first 8 characters are stored in clear.
 KEY = re.compile(r"[!-~]{16,200}")
 
 
@@ -35,7 +35,7 @@ def read_date(value: Any) -> Any:
 
 
 def require_username(text: str) -> str:
-    name = User.normalize_username(text)  # first: the rules are about letters, not about marks beside them
+    name = User.normalize_username(text)  # first, as the rules count composed letters
     if len(name) > MAX_USERNAME_LENGTH:
         raise ValueError(f"is longer than {MAX_USERNAME_LENGTH} characters")
     try:
@@ -57,9 +57,8 @@ Text50 = Annotated[Text, Field(max_length=50)]
 Name255 = Annotated[Name, Field(max_length=255)]
 Day = Annotated[date, Field(strict=True), BeforeValidator(read_date)]
 Flag = Annotated[bool, BeforeValidator(read_flag)]
-Amount = Annotated[
-    float, Field(allow_inf_nan=False)
-]  # also a text of one, as JavaScript's drivers write decimals
+# A number or the text of one, as which JavaScript's database drivers write decimals.
+Amount = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ImportedOrganization(ImportedRecord):

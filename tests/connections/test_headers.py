@@ -1,4 +1,4 @@
-"""Extra headers: what no client can send, and what the call or its authentication writes, is refused at its field."""
+"""Extra headers that no client sends, or that the call or authentication writes, are refused by field."""
 
 import base64
 

@@ -799,7 +799,7 @@ def test_what_the_database_refuses_ends_in_a_sentence(load, monkeypatch):
     def collide(*args):
         raise IntegrityError("duplicate key")
 
-    monkeypatch.setattr(importing.Import, "finish", collide)
+    monkeypatch.setattr(importing.ConnectionImport, "finish", collide)
     with pytest.raises(CommandError, match="nothing was imported"):
         load([record(1, appId=1)])
     assert not Connection.objects.exists()

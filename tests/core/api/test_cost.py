@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -58,13 +59,13 @@ def count_calls(call) -> int:
     return int(vars(pstats.Stats(profile))["total_calls"])
 
 
-class PlainLogSerializer(serializers.ModelSerializer):
+class PlainLogSerializer(serializers.ModelSerializer[Any]):
     class Meta:
         model = ConnectionLog
         fields = ["id", "creation_date", "status", "description", "error", "app_id", "time"]
 
 
-class PlainSerializer(serializers.ModelSerializer):
+class PlainSerializer(serializers.ModelSerializer[Any]):
     latest_log = PlainLogSerializer()
 
     class Meta:
@@ -72,7 +73,7 @@ class PlainSerializer(serializers.ModelSerializer):
         fields = [*FIELDS.values(), "latest_log"]
 
 
-class PlainViewSet(ReadOnlyModelViewSet):
+class PlainViewSet(ReadOnlyModelViewSet[Any]):
     """The same resource as DRF's tutorial writes it."""
 
     queryset = Connection.objects.select_related("latest_log").order_by("id")
