@@ -24,7 +24,7 @@ class BoundedToken(Token):
 class ApplicationJWT(BoundedToken):
     """An application token. It has no `exp`: its record in the database says until when it is valid."""
 
-    token_type = "application"  # noqa: S105  # a name, not a secret
+    token_type = "application"  # noqa: S105  # the type of the token, not a secret
     lifetime = timedelta()
 
     def set_exp(self, *args: Any, **kwargs: Any) -> None:
