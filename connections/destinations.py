@@ -1,9 +1,9 @@
-"""Where the secrets of a connection go: computed here alone, for the guard and for whoever calls the other system."""
+"""Where the secrets of a connection go: the guard and whoever calls the other system ask here."""
 
 from collections.abc import Collection
 from typing import NamedTuple, Protocol, Self
 
-from connections.addresses import PATH, parse_address, parse_endpoint, tidy
+from connections.addresses import PATH, Address, parse_address, parse_endpoint, tidy
 from connections.choices import HTTP
 from connections.headers import Header, routes_of
 
@@ -28,8 +28,8 @@ class HasDestinations(Protocol):
 class Destination(NamedTuple):
     """One place that secrets go to, and how.
 
-    `protocol` is what the type speaks: `HTTP`, or the type itself. `target` is the address's, with its scheme. `route`
-    are the headers by which a proxy chooses among the systems behind it.
+    `protocol` is what the type speaks: `HTTP`, or the type itself. `target` is the address's, with its
+    scheme. `route` are the headers by which a proxy chooses among the systems behind it.
     """
 
     purpose: str
@@ -46,28 +46,38 @@ class Destination(NamedTuple):
 
 def destinations_of(connection: HasDestinations) -> set[Destination]:
     """Return everything that the secrets of `connection` are entrusted to."""
-    protocol = "HTTP" if connection.type in HTTP else connection.type
+    is_http = connection.type in HTTP
+    protocol = "HTTP" if is_http else connection.type
     at_address = Destination(
         "address",
         protocol,
-        parse_address(connection.url).target,
+        target_of(parse_address(connection.url), is_http=is_http),
         connection.database_name,
         routes_of(connection.headers),
         connection.verify_certificate,
     )
     found = {at_address}
-    if not leads_to_path(connection.test_endpoint):
-        found.add(at_address._replace(target=parse_endpoint(connection.test_endpoint).target))
+    if not leads_to_path(connection.test_endpoint, is_http=is_http):
+        endpoint = parse_endpoint(connection.test_endpoint)
+        found.add(at_address._replace(target=target_of(endpoint, is_http=is_http)))
     if connection.token_url:
         target = parse_address(connection.token_url).target
         found.add(Destination("token URL", "HTTP", target, "", (), connection.verify_certificate))
     return found
 
 
-def leads_to_path(endpoint: str) -> bool:
-    """Whether a test endpoint is a path or query at the connection's own address."""
+def target_of(address: Address, *, is_http: bool) -> tuple[str, str, str]:
+    """Return what the driver of a type finds: for HTTP a scheme and a host, for all others every part."""
+    return address.target if is_http else address.whole_target
+
+
+def leads_to_path(endpoint: str, *, is_http: bool) -> bool:
+    """Return whether a test endpoint is a path or query at the connection's own address.
+
+    Only for HTTP does that leave the host alone: `?host=other` names another one to a database's driver.
+    """
     endpoint = tidy(endpoint)
-    return not endpoint or PATH.match(endpoint) is not None
+    return not endpoint or (is_http and PATH.match(endpoint) is not None)
 
 
 def leads_elsewhere(before: Collection[Destination], after: Collection[Destination]) -> bool:

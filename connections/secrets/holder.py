@@ -1,9 +1,8 @@
-"""The secrets of a record: how they are stored, what is known of them without opening them, when they may move."""
+"""The secrets of a record: how they are stored, what is known of them unopened, when they may move."""
 
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from datetime import datetime
-from string import whitespace
 from types import MappingProxyType
 from typing import Self
 from uuid import uuid4
@@ -14,18 +13,19 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from connections.characters import trim
 from connections.destinations import Destination, leads_elsewhere
-from connections.headers import LINE_END, parse_headers, write_headers
+from connections.headers import CONTROL, LINE_END, parse_headers, write_headers
 from connections.secrets.encryption import keyring
 from core import redaction
 
 SECRETS = ("password", "token", "private_key", "private_headers")
 
 PLACEHOLDER = frozenset("*•●·")
-# What a paste brings along at both ends: blanks, line ends, and characters that show nothing.
-PASTED = f"{whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
-
-MOVE_REFUSED = "This sends stored secrets to another place, or without a verified certificate. Enter or clear each of them in the same save: {labels}."
+MOVE_REFUSED = (
+    "This sends stored secrets to another place, or without a verified certificate."
+    " Enter or clear each of them in the same save: {labels}."
+)
 
 
 def is_placeholder(text: str) -> bool:
@@ -45,12 +45,22 @@ def redact_values(secret: str, text: str) -> None:
 
 
 def clean_token(text: str) -> str:
-    return text.strip(PASTED)
+    """Return a token without what a paste brings along at both ends: blanks, line ends, invisible characters.
+
+    It is sent as the value of a header. Raises `ValidationError` for one that has a control character inside.
+    """
+    token = trim(text)
+    if CONTROL.search(token):
+        raise ValidationError("A token has no line ends and no other control characters.", code="control")
+    return token
 
 
 def clean_key(text: str) -> str:
-    """Return a private key with LF line ends and one at its end: browsers send CR LF, with which OpenSSH reads no key."""
-    lines = LINE_END.sub("\n", text.strip(PASTED))
+    """Return a private key with LF line ends and one at its end.
+
+    Browsers send CR LF, with which OpenSSH reads no key.
+    """
+    lines = LINE_END.sub("\n", trim(text))
     return f"{lines}\n" if lines else ""
 
 
@@ -76,7 +86,7 @@ def secret_is_consistent(secret: str) -> models.CheckConstraint:
 
 
 class SecretHolder(models.Model):
-    """A record with secrets. Each has its ciphertext text, whether there is one to have, and since when it is stored.
+    """A record with secrets: the ciphertext of each, whether there is one, and since when it is stored.
 
     A secret that exists without a ciphertext text is expected and was not entered yet.
     """
@@ -109,12 +119,15 @@ class SecretHolder(models.Model):
     def refuse_redirected_secrets(
         self, using: str = DEFAULT_DB_ALIAS, update_fields: Collection[str] | None = None
     ) -> None:
-        """Refuse to send a stored secret elsewhere, unless it is entered or cleared along with that. Raises `ValidationError`.
+        """Refuse to send a stored secret elsewhere, unless it is entered or cleared along with that.
+
+        Raises `ValidationError`.
 
         Otherwise an editor who may not read a password could have it sent to a host of their own.
 
-        Holds what a save will write against the row as it stands, and locks it until the transaction ends: the record may
-        have been read in part, or not at all, or before another writer stored a secret. A copy has the row's `uid`.
+        Holds what a save will write against the row as it stands, and locks it until the transaction ends:
+        the record may have been read in part, or not at all, or before another writer stored a secret. A copy
+        has the row's `uid`.
         """
         rows = (
             type(self)
@@ -136,13 +149,13 @@ class SecretHolder(models.Model):
         return after
 
     def refuse_redirection_from(self, before: Self) -> None:
-        """As `refuse_redirected_secrets`, for a record that is to be written over `before`, whose row is locked."""
+        """As `refuse_redirected_secrets`, for a record that is written over `before`, whose row is locked."""
         kept = [secret.replace("_", " ") for secret in SECRETS if self.keeps(secret, before)]
         if kept and self.is_redirected(before):
             raise ValidationError(MOVE_REFUSED.format(labels=", ".join(kept)), code="secrets_would_move")
 
     def keeps(self, secret: str, before: Self) -> bool:
-        """Say whether the secret that is stored in `before` was neither entered anew nor cleared in this record.
+        """Return whether the secret that `before` stores was neither entered anew nor cleared in this record.
 
         Another ciphertext text alone is none that was entered: new keys seal the same secret anew.
         """
@@ -160,8 +173,8 @@ class SecretHolder(models.Model):
     def set_secret(self, secret: str, text: str) -> None:
         """Seal `text` as the record's `secret`, one of `SECRETS`; an empty text clears it. Saves nothing.
 
-        What comes along with a paste is left out. Raises `ValidationError` for a row of asterisks or dots, some form's
-        placeholder and nobody's password, and for private headers that are none.
+        What comes along with a paste is left out. Raises `ValidationError` for a row of asterisks or dots,
+        some form's placeholder and nobody's password, and for private headers that are none.
         """
         redact_values(secret, text)
         text = CLEANED.get(secret, str)(text)
