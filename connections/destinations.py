@@ -7,7 +7,7 @@ so that they always agree.
 from collections.abc import Collection
 from typing import NamedTuple, Protocol, Self
 
-from connections.addresses import PATH, parse_address, parse_endpoint, tidy
+from connections.addresses import PATH, Address, parse_address, parse_endpoint, tidy
 from connections.choices import HTTP
 from connections.headers import Header, routes_of
 
@@ -50,28 +50,38 @@ class Destination(NamedTuple):
 
 def destinations_of(connection: HasDestinations) -> set[Destination]:
     """Return all destinations that the secrets of `connection` are sent to."""
-    protocol = "HTTP" if connection.type in HTTP else connection.type
+    is_http = connection.type in HTTP
+    protocol = "HTTP" if is_http else connection.type
     at_address = Destination(
         "address",
         protocol,
-        parse_address(connection.url).target,
+        target_of(parse_address(connection.url), is_http=is_http),
         connection.database_name,
         routes_of(connection.headers),
         connection.verify_certificate,
     )
     found = {at_address}
-    if not is_path(connection.test_endpoint):
-        found.add(at_address._replace(target=parse_endpoint(connection.test_endpoint).target))
+    if not is_path(connection.test_endpoint, is_http=is_http):
+        endpoint = parse_endpoint(connection.test_endpoint)
+        found.add(at_address._replace(target=target_of(endpoint, is_http=is_http)))
     if connection.token_url:
         target = parse_address(connection.token_url).target
         found.add(Destination("token URL", "HTTP", target, "", (), connection.verify_certificate))
     return found
 
 
-def is_path(endpoint: str) -> bool:
-    """Return whether a test endpoint is a path or query at the connection's own address."""
+def target_of(address: Address, *, is_http: bool) -> tuple[str, str, str]:
+    """Return what the driver of a type connects to: for HTTP scheme and host, for all others every part."""
+    return address.target if is_http else address.whole_target
+
+
+def is_path(endpoint: str, *, is_http: bool) -> bool:
+    """Return whether a test endpoint is a path or query at the connection's own address.
+
+    Only for HTTP does a query leave the host alone: `?host=other` names another one to a database's driver.
+    """
     endpoint = tidy(endpoint)
-    return not endpoint or PATH.match(endpoint) is not None
+    return not endpoint or (is_http and PATH.match(endpoint) is not None)
 
 
 def is_redirected(before: Collection[Destination], after: Collection[Destination]) -> bool:

@@ -14,7 +14,7 @@ from unfold.widgets import (
 
 from connections.addresses import Address
 from connections.choices import Authentication, ConnectionType, authentications_of
-from connections.headers import parse_headers, write_headers
+from connections.headers import parse_headers, secret_values, without_secrets, write_headers
 from connections.models import ADDRESSES, Connection
 from connections.secrets.holder import SECRETS
 from core import redaction
@@ -37,7 +37,14 @@ class HeadersField(forms.CharField):
         return value
 
     def to_python(self, value: Any) -> Any:
-        return parse_headers(super().to_python(value) or "")
+        text = super().to_python(value) or ""
+        for secret in secret_values(text):
+            redaction.add(secret)
+        return parse_headers(text)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what a refused form shows again: nothing of what belongs to the private headers."""
+        return without_secrets(data or "")
 
 
 class AddressField(forms.CharField):
@@ -49,13 +56,21 @@ class AddressField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
+        if self.is_too_long(text):
+            return text  # which a validator refuses
         address = self.parse(text)
         redaction.add(text if address.may_hold_a_secret else address.password)
         return text
 
     def bound_data(self, data: Any, initial: Any) -> Any:
+        if self.is_too_long(data or ""):
+            return ""
         address = self.parse(data or "")
         return "" if address.may_hold_a_secret else address.text
+
+    def is_too_long(self, text: str) -> bool:
+        """Return whether a text is not worth the time to parse it."""
+        return self.max_length is not None and len(text) > self.max_length
 
 
 class SilentTextarea(UnfoldAdminTextareaWidget):

@@ -7,6 +7,7 @@ from typing import cast
 from django.core.exceptions import ValidationError
 
 from connections.choices import Authentication
+from connections.secret_names import folded, secret_of
 
 Header = dict[str, str]
 
@@ -36,18 +37,22 @@ OF_THE_CALL = frozenset(
 ROUTING = frozenset(
     (
         "forwarded",
-        "x-forwarded-host",
-        "x-forwarded-server",
-        "x-host",
-        "x-original-host",
-        "x-original-url",
-        "x-rewrite-url",
+        *("x-forwarded-host", "x-forwarded-server", "x-forwarded-port", "x-forwarded-uri"),
+        *("x-host", "x-host-override", "x-http-host-override"),
+        *(
+            "x-original-host",
+            "x-original-forwarded-host",
+            "x-original-url",
+            "x-original-uri",
+            "x-rewrite-url",
+        ),
     )
 )
-# Headers that always hold a secret.
-CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+# SAP's clients send `X-CSRF-Token: Fetch` to get such a token.
+NO_SECRETS = frozenset(("xcsrftoken",))
 
 MALFORMED = "is not of the form Name: value"
+MISNAMED = "The name of a header has letters, digits and hyphens, and neither blanks nor a colon."
 CONTROLLED = "has a control character"
 
 
@@ -118,23 +123,71 @@ def refuse_headers(field: str, headers: object, *, own: str) -> None:
 def refuse_name(name: str, *, own: str, private: bool) -> None:
     """Raise `ValidationError` for a header that the call or the authentication writes.
 
-    A public header that holds a secret is refused too. So is a private header that decides where a call goes,
-    as nobody could see that it was changed.
+    A public header whose name says that it holds a secret is refused too. So is a private header that decides
+    where a call goes, as nobody could see that it was changed.
     """
-    folded = name.lower()
-    if folded in OF_THE_CALL:
+    lower = name.lower()
+    if lower in OF_THE_CALL:
         raise ValidationError(f"{name} is written by the call itself.")
-    if folded == own:
+    if lower == own:
         raise ValidationError(f"{name} is written by the authentication.")
-    if private and folded in ROUTING:
+    if private and lower in ROUTING:
         raise ValidationError(
             f"{name} decides where a call goes, so it belongs to the extra headers, which are shown."
         )
-    if not private and folded in CREDENTIALS:
+    if not private and holds_secret(name):
         raise ValidationError(f"{name} holds a secret, so it belongs to the private headers.")
 
 
+def refuse_api_key_header(name: str) -> None:
+    """Refuse the name of a header in which no API key is sent; `Authorization` is a usual one.
+
+    Raises `ValidationError` with the field.
+    """
+    lower, fault = name.lower(), ""
+    if not NAME.fullmatch(name):
+        fault = MISNAMED
+    elif lower in OF_THE_CALL:
+        fault = f"{name} is written by the call itself."
+    elif lower in ROUTING:
+        fault = f"{name} decides where a call goes, so it holds no API key."
+    elif lower == "proxy-authorization":
+        fault = f"{name} is read by a proxy, not by the other system."
+    if fault:
+        raise ValidationError({"api_key_header": fault})
+
+
+def holds_secret(name: str) -> bool:
+    """Return whether the value of a header of this name is a secret."""
+    return folded(name) not in NO_SECRETS and bool(secret_of(name))
+
+
 def routes_of(headers: Iterable[Header]) -> tuple[tuple[str, str], ...]:
-    """Return those headers that decide where a call goes."""
+    """Return the headers that decide where a call goes, and those that a client may read as such a one."""
     pairs = ((header.get("name", "").lower(), header.get("value", "")) for header in headers)
-    return tuple(pair for pair in pairs if pair[0] in ROUTING or pair[0] == "host")
+    return tuple(pair for pair in pairs if decides(*pair))
+
+
+def decides(name: str, value: str) -> bool:
+    """Return whether a header decides where a call goes, or may, as it is malformed (`host `, a line end)."""
+    is_malformed = not NAME.fullmatch(name) or CONTROL.search(value)
+    return name in ROUTING or name == "host" or bool(is_malformed)
+
+
+# Where the name of a header ends in a line that may be malformed.
+START = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
+
+
+def secret_values(text: str) -> list[str]:
+    """Return what stands behind the names of secrets in `Name: value` lines."""
+    lines = [(START.match(line.strip()), line.strip()) for line in LINE_END.split(text)]
+    return [line[name.end() :].lstrip(": \t") for name, line in lines if name and holds_secret(name[0])]
+
+
+def without_secrets(text: str) -> str:
+    """Return `Name: value` lines, of those that hold a secret by their name the name alone."""
+    shown = []
+    for line in LINE_END.split(text):
+        name = START.match(line.strip())
+        shown.append(f"{name[0]}:" if name and holds_secret(name[0]) else line)
+    return "\n".join(shown)

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
+from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from connections.addresses import parse_address
-from connections.secrets.holder import is_placeholder
+from connections.secrets.holder import clean_token, is_placeholder
 from core.import_schema import (
     MAX_ID,
     MAX_INTEGER,
@@ -26,6 +27,14 @@ def refuse_placeholder(text: str) -> str:
     if is_placeholder(text):
         raise ValueError("is a placeholder, not a secret")
     return text
+
+
+def require_token(text: str) -> str:
+    """Refuse what no header can have as its value."""
+    try:
+        return clean_token(text)
+    except ValidationError as error:
+        raise ValueError(error.message) from None
 
 
 def require_safe_address(url: str) -> str:
@@ -64,6 +73,7 @@ Url = Annotated[
 Secret = Annotated[
     Text, Field(max_length=MAX_SECRET), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)
 ]
+Token = Annotated[Secret, AfterValidator(require_token)]
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID), AfterValidator(shift)]
 AppId = Annotated[int, Field(strict=True, ge=0, le=MAX_ID), AfterValidator(shift)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]
@@ -98,7 +108,7 @@ class ImportedConnection(ImportedRecord):
     passwordExists: Flag = False
     tokenExists: Flag = False
     password: Secret = ""
-    token: Secret = ""
+    token: Token = ""
     authentication: Optional100 = ""
     type: Annotated[Name, Field(max_length=100)]
     username: Optional255 = ""

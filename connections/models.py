@@ -10,10 +10,10 @@ from django.db.models import Count, ExpressionWrapper, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from connections.addresses import parse_address, parse_endpoint
+from connections.addresses import parse_address, parse_endpoint, parse_token_url
 from connections.choices import Authentication, ConnectionType
 from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
-from connections.headers import header_of, parse_headers, refuse_headers
+from connections.headers import header_of, parse_headers, refuse_api_key_header, refuse_headers
 from connections.names import name_key
 from connections.recording import record_results
 from connections.secrets.encryption import DecryptionError, keyring
@@ -158,7 +158,7 @@ def key_of(values: dict[str, Any]) -> dict[str, str]:
 
 
 # How each address of a connection is read.
-ADDRESSES = {"url": parse_address, "token_url": parse_address, "test_endpoint": parse_endpoint}
+ADDRESSES = {"url": parse_address, "token_url": parse_token_url, "test_endpoint": parse_endpoint}
 
 
 class Connection(SecretHolder):
@@ -316,7 +316,7 @@ class Connection(SecretHolder):
         own = header_of(self.authentication, self.api_key_header)
         refuse_headers("headers", self.headers, own=own)
         if self.api_key_header:
-            refuse_headers("api_key_header", [{"name": self.api_key_header, "value": ""}], own="")
+            refuse_api_key_header(self.api_key_header)
         if self.entered.get("private_headers"):
             refuse_headers("private_headers", parse_headers(self.reveal("private_headers")), own=own)
         elif own and own in self.private_header_names():

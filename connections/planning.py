@@ -160,11 +160,16 @@ class Planner:
             "username": record.username or address.username,
             "status": record.status,
             "latest_connection": record.latestConnection,
-            "creation_date": record.creationDate or self.now,
+            "creation_date": record.creationDate or self.creation_date_of(record.id),
             "last_check": record.lastCheck,
             "latest_log_id": self.add_log(record),
             "demo": self.demo,
         }
+
+    def creation_date_of(self, pk: int) -> datetime:
+        """Return the date of a record that tells none: a stored connection keeps its own."""
+        stored = self.stored.connections.get(pk)
+        return stored.creation_date if stored else self.now
 
     def add_log(self, record: ImportedConnection) -> int | None:
         """Plan the record's latest log entry; return its id, `None` if there is none or its id is taken."""

@@ -2,12 +2,21 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
-from connections.addresses import Address, parse_address, parse_endpoint
+from connections.addresses import (
+    Address,
+    has_host_in_front,
+    parse_address,
+    parse_endpoint,
+    parse_oracle,
+    tidy,
+)
+from connections.choices import ConnectionType
+from connections.destinations import destinations_of
 from connections.secrets.encryption import keyring
 from connections.versions import next_version
 from core import redaction
@@ -30,18 +39,15 @@ def take_credentials_out(apps: Any, using: str) -> None:
     named in the log. `apps` are the models as of the migration.
     """
     version = next_version(using)
-    for connection in suspects(apps.get_model("connections", "Connection"), using):
+    for connection in all_of(apps.get_model("connections", "Connection"), using):
         take_from(connection, version)
         redaction.clear()
     conceal_changes(apps, using)
 
 
-def suspects(model: Any, using: str) -> Iterator[Any]:
-    """Yield the connections whose addresses may hold credentials, by id, read in batches."""
-    suspect = Q()
-    for field in PARSERS:
-        suspect |= Q(**{f"{field}__contains": "@"}) | Q(**{f"{field}__contains": "="})
-    last, rows = 0, model._base_manager.using(using).filter(suspect).order_by("pk")
+def all_of(model: Any, using: str) -> Iterator[Any]:
+    """Yield every connection by id, read in batches: a password may stand behind any sign."""
+    last, rows = 0, model._base_manager.using(using).order_by("pk")
     while batch := list(rows.filter(pk__gt=last)[:BATCH]):
         yield from batch
         last = batch[-1].pk
@@ -51,7 +57,7 @@ def take_from(connection: Any, version: int) -> None:
     """Store a connection's address without its credentials; its own user name and password are kept."""
     faulty = [field for field, parse in PARSERS.items() if parse(getattr(connection, field)).refusal]
     address = parse_address(connection.url)
-    if "url" in faulty and not address.fault:
+    if "url" in faulty and not address.fault and keeps_destinations(connection, address):
         faulty.remove("url")
         move_credentials(connection, address, version)
     for field in faulty:
@@ -60,6 +66,20 @@ def take_from(connection: Any, version: int) -> None:
             connection.pk,
             field,
         )
+
+
+def keeps_destinations(connection: Any, address: Address) -> bool:
+    """Return whether a connection's secrets go where they went before, once its address has no credentials.
+
+    Of `user/password@place`, and of a password with a slash in it, some clients find a host in front of the
+    slash.
+    """
+    cleaned = copy(connection)
+    cleaned.url = address.text
+    if destinations_of(cleaned) != destinations_of(connection):
+        return False
+    is_oracle = connection.type == ConnectionType.ORACLE and parse_oracle(tidy(connection.url))
+    return bool(is_oracle) or not has_host_in_front(connection.url)
 
 
 def move_credentials(connection: Any, address: Address, version: int) -> None:
@@ -98,11 +118,8 @@ def conceal(field: str, values: Any) -> Any:
     """Return the texts before and after a change of `field` without a secret."""
     if field not in PARSERS or not isinstance(values, list):
         return values
-    return [
-        shown(PARSERS[field](text)) if isinstance(text, str) and ("@" in text or "=" in text) else text
-        for text in values
-    ]
+    return [shown(PARSERS[field](text)) if isinstance(text, str) else text for text in values]
 
 
 def shown(address: Address) -> str:
-    return REMOVED if address.fault else address.text
+    return REMOVED if address.may_hold_a_secret else address.text

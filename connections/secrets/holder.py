@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from datetime import datetime
-from string import whitespace
 from types import MappingProxyType
 from typing import Self
 from uuid import uuid4
@@ -14,16 +13,15 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from connections.characters import trim
 from connections.destinations import Destination, is_redirected
-from connections.headers import LINE_END, parse_headers, write_headers
+from connections.headers import CONTROL, LINE_END, parse_headers, write_headers
 from connections.secrets.encryption import keyring
 from core import redaction
 
 SECRETS = ("password", "token", "private_key", "private_headers")
 
 PLACEHOLDER_SIGNS = frozenset("*•●·")
-# What a pasted text may have at both ends: blanks, line ends, and characters that show nothing.
-PASTED_SIGNS = f"{whitespace}\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
 REDIRECTION_REFUSED = (
     "This sends stored secrets to another place, or without a verified certificate. "
@@ -48,7 +46,14 @@ def redact_values(secret: str, text: str) -> None:
 
 
 def clean_token(text: str) -> str:
-    return text.strip(PASTED_SIGNS)
+    """Return a token without the blanks, line ends and invisible characters that a paste adds at both ends.
+
+    A token is sent as the value of a header. Raises `ValidationError` if it has a control character inside.
+    """
+    token = trim(text)
+    if CONTROL.search(token):
+        raise ValidationError("A token has no line ends and no other control characters.", code="control")
+    return token
 
 
 def clean_key(text: str) -> str:
@@ -56,7 +61,7 @@ def clean_key(text: str) -> str:
 
     Browsers send CR LF, and OpenSSH reads no key with that.
     """
-    lines = LINE_END.sub("\n", text.strip(PASTED_SIGNS))
+    lines = LINE_END.sub("\n", trim(text))
     return f"{lines}\n" if lines else ""
 
 

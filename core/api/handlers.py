@@ -18,9 +18,13 @@ from core.db.outages import give_up_connection, is_outage
 
 logger = logging.getLogger(__name__)
 
-# What to do, where the framework's own message does not say it.
+SEND_BEARER = "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are."
+# What to do, where the framework's own message does not say it: by the class of the error or by its message.
 HINTS = {
-    NotAuthenticated: "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are.",
+    NotAuthenticated: SEND_BEARER,
+    "Authorization header must contain two space-delimited values": SEND_BEARER,
+    "Token has wrong type": "Token has wrong type: calls take an access token, an application token or an API"
+    " key; only /api/users/refresh takes a refresh token.",
     UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
 }
 
@@ -55,7 +59,7 @@ def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:
     if isinstance(exc, ValidationError):
         return describe_fields(data)
     detail = data.get("detail") if isinstance(data, dict) else data
-    return HINTS.get(type(exc)) or str(detail), []
+    return HINTS.get(type(exc)) or HINTS.get(str(detail)) or str(detail), []
 
 
 def describe_fields(data: Any) -> tuple[str, list[Fault]]:

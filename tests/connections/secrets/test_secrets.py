@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 import re
 import secrets as random
 import signal
@@ -68,7 +69,7 @@ TEXTS = ["x", "pässwörd", "日本語 🚚", "a\nb\r\nc", " blanks ", "\"'<&>\\
 # Each secret's own form, in which a text comes back as it was.
 FORMS = {
     "password": lambda text: text,
-    "token": str.strip,
+    "token": lambda text: " ".join(text.split()),
     "private_key": lambda text: text.strip().replace("\r\n", "\n") + "\n",
     "private_headers": lambda text: f"X-Key: {' '.join(text.split())}",
 }
@@ -91,6 +92,10 @@ PASTED = {
         (" \t\u00a0hunter2\r\n", "hunter2"),
         ("\u200bhunter2\ufeff", "hunter2"),
         ("hunter 2", "hunter 2"),
+        *(
+            (f"{sign}hunter2{sign}", "hunter2")
+            for sign in "\u200e\u202a\u202c\u00ad\u3000\u2060\ufe0f\u3164\x00"
+        ),
         (" \n", ""),
     ],
     "private_key": [
@@ -137,6 +142,31 @@ def test_private_headers_that_no_client_sends_are_refused(line, fault, db):
         record.set_secret("private_headers", f"X-Good: 1\n{line}")
     assert "hunter2" not in str(refusal.value)
     assert record.reveal("private_headers") == "X-Key: before"
+
+
+LINES_IN_TOKENS = ["hun\nter2", "hun\r\nHost: evil", "hun\rter2", "hun\0ter2", "hun\x85ter2", "hun\u2028ter2"]
+
+
+@pytest.mark.parametrize("text", LINES_IN_TOKENS)
+def test_a_token_with_a_control_character_is_refused(text, db):
+    """It is sent as the value of a header."""
+    record = make_connection(token="before")
+    with pytest.raises(ValidationError, match="A token has no line ends") as refusal:
+        record.set_secret("token", text)
+    assert "hun" not in str(refusal.value)
+    answer = change(browser(make_superuser()), record, authentication="Bearer Token", new_token=text)
+    assert list(answer.context["adminform"].form.errors) == ["new_token"]
+    assert reread(record).reveal("token") == "before"
+
+
+@pytest.mark.parametrize("text", [text for text in LINES_IN_TOKENS if "\0" not in text])
+def test_an_import_refuses_such_a_token(text, tmp_path, db):
+    file = tmp_path / "connections.json"
+    file.write_text(json.dumps([{"id": 1, "name": "ERP", "type": "REST", "token": text}]), "utf-8")
+    with pytest.raises(CommandError, match=r"token: Value error, A token has no line ends") as refusal:
+        call_command("import_connections", str(file))
+    assert "hun" not in str(refusal.value)
+    assert not Connection.objects.exists()
 
 
 def test_equal_secrets_are_sealed_differently(db):
@@ -393,6 +423,55 @@ REDIRECTIONS = {
     "Oracle's host": (ORACLE, {"url": ORACLE["url"].replace("ora1", "evil")}),
     "Oracle's port": (ORACLE, {"url": ORACLE["url"].replace("1521", "1522")}),
     "list of hosts": ({"type": "AMQP", "url": "amqp://mq1,mq2/v"}, {"url": "amqp://mq1,evil/v"}),
+    **{
+        f"hidden host: {url}": (HOME, {"url": url})
+        for url in (
+            "https://evil.example.com:/@erp.example.com",
+            "https://evil.example.com:?@erp.example.com/",
+            "https://evil.example.com:#@erp.example.com",
+            "https://evil.example.com:443/@erp.example.com",
+            "https://evil.example.com:4_43/@erp.example.com",
+            "https://evil:x/@erp.example.com.evil.com",
+            "https://evil\u3002example/@erp.example.com",
+            "https://erp\u3002example.com/api",
+            "https://erp.example.com\uff20evil.example.com/",
+            "https://erp.example.com%40evil.example.com/",
+        )
+    },
+    **{
+        f"hidden host of {field}: {tail}": (HOME, {field: f"https://evil.example.com{tail}idp.example.com"})
+        for field in ("token_url", "test_endpoint")
+        for tail in (":/@", ":?@", ":#@", "\u3002/@", "/@")
+    },
+    # A driver reads every part of an address, whatever its scheme says.
+    "path of a database on HTTP": (
+        {"type": "MSSQL", "url": "https://erp.example.com/wms"},
+        {"url": "https://erp.example.com/other"},
+    ),
+    **{
+        f"{type} on HTTP with {tail}": (
+            {"type": type, "url": "https://erp.example.com/wms"},
+            {"url": f"https://erp.example.com/wms{tail}"},
+        )
+        for type in ("MSSQL", "PostgreSQL", "MySQL", "MQTT", "FTP", "SAP")
+        for tail in ("?host=evil.example.com", "?hostaddr=6.6.6.6", ";failoverPartner=evil", "#x", "/x")
+    },
+    "test endpoint of a database": (
+        {"type": "PostgreSQL", "url": "https://erp.example.com/wms"},
+        {"test_endpoint": "?host=evil.example.com"},
+    ),
+    "test endpoint of a database, changed": (
+        {"type": "PostgreSQL", "url": "db", "test_endpoint": "/x"},
+        {"test_endpoint": "/y"},
+    ),
+    **{
+        f"routing header {name!r}": (HOME, {"headers": [{"name": name, "value": value}]})
+        for name, value in (
+            *((name, "evil") for name in ("X-HTTP-Host-Override", "X-Original-Forwarded-Host")),
+            *((name, "evil") for name in ("X-Host-Override", "x-forwarded-port", "host ", "Host:", " host")),
+            *(("X\r\nHost", "evil"), ("X-Site", "7\r\nHost: evil"), ("", "evil")),
+        )
+    },
     "IPv6": ({"url": "http://[::1]:80/"}, {"url": "http://[::2]:80/"}),
 }
 SAME_DESTINATIONS = {
@@ -407,6 +486,14 @@ SAME_DESTINATIONS = {
     "headers around that of a proxy": (
         HOME | {"headers": ROUTED},
         {"headers": [{"name": "X-Site", "value": "7"}, *ROUTED]},
+    ),
+    "GraphQL path and query": (
+        HOME | {"type": "GraphQL"},
+        {"url": "https://erp.example.com/other?x=1", "test_endpoint": "/y?z=1"},
+    ),
+    "database's name and timeout": (
+        {"type": "MSSQL", "url": "https://erp.example.com/wms", "test_endpoint": "/x"},
+        {"name": "new", "timeout": 5},
     ),
     "timeout": (HOME, {"timeout": 5, "headers": [{"name": "X-Site", "value": "7"}], "scope": "read"}),
 }
