@@ -20,9 +20,6 @@ class BearerAuthentication(JWTAuthentication):
 
     token_classes: tuple[type[Token], ...] = (AccessToken, ApplicationJWT)
 
-    def __init__(self) -> None:
-        """Skip the setup of Simple JWT: an instance is created for each request."""
-
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         raw_token = self.get_raw_token(self.get_header(request) or b"")
         if raw_token is None:

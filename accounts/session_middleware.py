@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
 from core.db.best_effort import best_effort
-from core.page_middleware import PagesOnly
+from core.speed import PagesOnly
 
 logger = logging.getLogger(__name__)
 

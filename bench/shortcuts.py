@@ -35,18 +35,15 @@ from csp.middleware import CSPMiddleware  # noqa: E402
 from django.middleware.gzip import GZipMiddleware  # noqa: E402
 from django.utils.deprecation import MiddlewareMixin  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
-from rest_framework_simplejwt.authentication import JWTAuthentication  # noqa: E402
 
 from accounts import bearer_cache  # noqa: E402
-from accounts.authentication import BearerAuthentication  # noqa: E402
 from accounts.models import ApplicationToken, User  # noqa: E402
 from accounts.roles import Role  # noqa: E402
 from bench.profile import caller_of  # noqa: E402
 from connections.api.views import ConnectionViewSet  # noqa: E402
-from core import middleware  # noqa: E402
 from core.api import pagination, statements, viewsets  # noqa: E402
 from core.db.postgresql import base as postgresql  # noqa: E402
-from core.page_middleware import ContentSecurityPolicy, PagesOnly  # noqa: E402
+from core.speed import CompressionMiddleware, HTMLOnly, PagesOnly, collect_garbage_rarely  # noqa: E402
 
 CALLS = 300
 ROUNDS = 15
@@ -81,8 +78,7 @@ def collect_all() -> Iterator[None]:
     gc.unfreeze()
     gc.set_threshold(700, 10, 10)
     yield
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    collect_garbage_rarely()
 
 
 # The name of each shortcut, and the patches that bring the framework's own way back.
@@ -96,22 +92,16 @@ SHORTCUTS: dict[str, Callable[[], list[Any]]] = {
         patch.object(PagesOnly, "__call__", MiddlewareMixin.__call__)
     ],
     "no policy for answers that are no pages": lambda: [
-        patch.object(ContentSecurityPolicy, "__call__", CSPMiddleware.__call__)
+        patch.object(HTMLOnly, "__call__", CSPMiddleware.__call__)
     ],
     "no compression where nobody asks for it": lambda: [
-        patch.object(middleware.CompressionMiddleware, "process_response", GZipMiddleware.process_response)
+        patch.object(CompressionMiddleware, "process_response", GZipMiddleware.process_response)
     ],
     "list calls compiled once": lambda: [patch.object(ConnectionViewSet, "same_for_everyone", False)],
     "shows compiled once": lambda: [patch.object(viewsets, "row_statement", compile_each_time)],
     "bearers recognized for four seconds": lambda: [patch.object(bearer_cache, "get", lambda bearer: None)],
-    "authentication looks nothing up when it is made": lambda: [
-        patch.object(BearerAuthentication, "__init__", JWTAuthentication.__init__)
-    ],
     "PostgreSQL's health asked once a second": lambda: [
         patch.object(postgresql, "HEALTH_CHECK_INTERVAL", 0.0)
-    ],
-    "request ids from random bits": lambda: [
-        patch.object(middleware, "getrandbits", lambda bits: uuid4().int)
     ],
     "log records without threads and processes": lambda: [
         patch.multiple(logging, logThreads=True, logProcesses=True, logMultiprocessing=True)

@@ -1,15 +1,12 @@
-"""The request id in every answer and log line, and compression."""
+"""The request id in every answer and log line."""
 
 import logging
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from random import getrandbits
-from typing import Any
+from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.middleware.gzip import GZipMiddleware
 
 from core import redaction
 
@@ -32,20 +29,10 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         redaction.clear()
-        request_id.set(sent if VALID_REQUEST_ID.fullmatch(sent) else f"{getrandbits(128):032x}")
+        request_id.set(sent if VALID_REQUEST_ID.fullmatch(sent) else uuid4().hex)
         response = self.get_response(request)
         response["X-Request-ID"] = request_id.get()
         return response
-
-
-class CompressionMiddleware(GZipMiddleware):
-    """Skips answers that Django would not change: the `Vary` header is set, and the client takes no gzip."""
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
-        takes_gzip = "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
-        if response.get("Vary") == "Accept-Encoding" and not takes_gzip:
-            return response
-        return super().process_response(request, response)
 
 
 class RequestIdFilter(logging.Filter):

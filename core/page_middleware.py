@@ -1,7 +1,6 @@
 """Middleware for pages. Calls of the API have a bearer and no session, so they need none of it."""
 
 import logging
-from typing import Any
 
 from csp.constants import UNSAFE_EVAL
 from csp.middleware import CSPMiddleware, PolicyParts
@@ -11,30 +10,15 @@ from django.core.paginator import InvalidPage
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.deprecation import MiddlewareMixin
 
 from core.error_pages import bad_request
+from core.speed import HTMLOnly, PagesOnly
 
 logger = logging.getLogger(__name__)
 
 
-class PagesOnly(MiddlewareMixin):
-    """Skips the middleware for calls of the API, where it would be a tenth of the cost of a small call."""
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith("/api/"):
-            return self.get_response(request)
-        return super().__call__(request)
-
-
-class ContentSecurityPolicy(CSPMiddleware):
+class ContentSecurityPolicy(HTMLOnly, CSPMiddleware):
     """Sends the Content-Security-Policy with HTML pages. Other answers load nothing and need none."""
-
-    def __call__(self, request: HttpRequest) -> Any:
-        response: Any = self.get_response(request)  # the server is synchronous
-        if response.get("Content-Type", "").startswith("text/html"):
-            return self.process_response(request, response)
-        return response
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False

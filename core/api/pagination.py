@@ -9,9 +9,10 @@ from django.db.models import BigIntegerField
 
 from core.api.arguments import Arguments
 from core.api.filters import BooleanFilter, IntegerFilter
-from core.api.http import JSONAnswer, etag
+from core.api.http import etag
 from core.api.rows import RowSerializer
 from core.api.statements import Row, Statement
+from core.speed import JSONAnswer
 
 DEFAULT_LIMIT = 1000
 INTEGER = IntegerFilter("")

@@ -16,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from core.api.arguments import Arguments, header_list, raw_arguments
-from core.api.http import JSONAnswer, etag, matches_etag
+from core.api.http import etag, matches_etag
 from core.api.list_queries import ListQuery, cache
 from core.api.pagination import MAX_ID, Page, PageBounds, read_bounds, read_page_etag
 from core.api.rows import RowSerializer
 from core.api.statements import Row, row_statement
+from core.speed import JSONAnswer
 
 # Digits of an id in a path, with the zeros before it.
 MAX_DIGITS = 40
