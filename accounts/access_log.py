@@ -1,4 +1,7 @@
-"""One log line for every request: who called what, from where, with what result, in what time. Never a query string, never a token."""
+"""One log line for each request: the credential, the path, the client's address, the status and the duration.
+
+A line never has a query string or a token.
+"""
 
 import logging
 import time
@@ -10,12 +13,13 @@ from accounts.rate_limits import credential_of
 
 logger = logging.getLogger(__name__)
 
-# Names of arguments, percent-encoded and bounded, and whether there was a body: no values.
+# Headers of the answer that are logged, by their field in the line. They have names of arguments, but no
+# values.
 IGNORED = {"ignored_parameters": "X-Ignored-Parameters", "ignored_body": "X-Ignored-Body"}
 
 
 class AccessLogMiddleware:
-    """Logs each request when it is answered. Health checks do not come here: they would drown the rest."""
+    """Logs each request when it is answered. Health checks are answered before it, and not logged."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -30,19 +34,19 @@ class AccessLogMiddleware:
 
 
 def describe(request: HttpRequest, response: HttpResponse) -> dict[str, object]:
-    """Return the fields of a line; what the call sent and nothing read is named as its answer names it."""
+    """Return the fields of a log line, with the ignored parts of the request as the answer names them."""
     ignored = {field: response[header] for field, header in IGNORED.items() if header in response}
     return ignored | {
         "method": request.method,
         "path": request.path_info,
         "status": response.status_code,
-        "credential": who(request),
+        "credential": used_credential(request),
         "address": request.META.get("REMOTE_ADDR"),
     }
 
 
-def who(request: HttpRequest) -> str | None:
-    """Return the credential that was used, without asking the database for one."""
+def used_credential(request: HttpRequest) -> str | None:
+    """Return the credential of the request, or the user whom a page has loaded. Does no query."""
     if hasattr(request, "auth"):
         return credential_of(request)
     user = getattr(request, "_cached_user", None)

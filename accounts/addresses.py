@@ -1,4 +1,4 @@
-"""The network addresses of clients, as limits know them."""
+"""Clients' network addresses, as the limits distinguish them."""
 
 from ipaddress import IPv6Address, ip_network
 
@@ -6,9 +6,10 @@ from core.proxies import read_address
 
 
 def client_network(text: str) -> str:
-    """Return the network of one client: its IPv4 address, or the 64 bits of IPv6 that one household is given.
+    """Return the network of the client at the address `text`; an empty text if it is no address.
 
-    An empty text for what is no address.
+    It is the IPv4 address itself, or the first 64 bits of an IPv6 address, which one household or site
+    shares.
     """
     address = read_address(text)
     if isinstance(address, IPv6Address):

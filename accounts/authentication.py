@@ -1,4 +1,4 @@
-"""Who calls: the three kinds of bearer of the API, and the refresh token of the login paths."""
+"""Authentication by bearer: an access token, application token or API key; for logins, a refresh token."""
 
 from typing import Any
 
@@ -16,12 +16,9 @@ from accounts.tokens import AccessToken, RefreshToken
 
 
 class BearerAuthentication(JWTAuthentication):
-    """Accepts an access token, an application token or an API key; the scheme word in any case."""
+    """Accepts an access token, an application token or an API key; the scheme `Bearer` in any case."""
 
     token_classes: tuple[type[Token], ...] = (AccessToken, ApplicationJWT)
-
-    def __init__(self) -> None:
-        """Look nothing up: every request makes one of these."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         raw_token = self.get_raw_token(self.get_header(request) or b"")
@@ -34,7 +31,10 @@ class BearerAuthentication(JWTAuthentication):
         return user, auth
 
     def recognize(self, raw_token: bytes) -> tuple[User, Any]:
-        """Return the user and the token or record of a bearer. Raises `AuthenticationFailed`."""
+        """Return the user, and the token or record of a bearer, from the cache if it has them.
+
+        Raises `AuthenticationFailed` if the bearer is refused.
+        """
         found = bearer_cache.get(raw_token)
         if found is None:
             found = self.identify(raw_token)
@@ -42,7 +42,7 @@ class BearerAuthentication(JWTAuthentication):
         return found
 
     def identify(self, raw_token: bytes) -> tuple[User, Any]:
-        """Look a bearer up. Raises `AuthenticationFailed`."""
+        """Return the user, and the token or record of a bearer. Raises `AuthenticationFailed`."""
         auth = self.get_validated_token(raw_token)
         return self.get_user(auth), auth
 
@@ -54,12 +54,15 @@ class BearerAuthentication(JWTAuthentication):
         return super().get_raw_token(b"Bearer " + rest) if scheme.lower() == b"bearer" else None
 
     def get_validated_token(self, raw_token: bytes) -> Any:
-        """Return what the bearer is: an access token, or the record of an application token or an API key."""
+        """Return an access token, or the record of an application token or API key.
+
+        Raises `InvalidToken` if the bearer is none of them.
+        """
         if raw_token.count(b".") != 2:
             return self.get_api_key(raw_token)
         for token_class in self.token_classes:
             try:
-                token = token_class(raw_token)  # type: ignore[arg-type]  # Simple JWT's hint says Token; it takes bytes
+                token = token_class(raw_token)  # type: ignore[arg-type]  # it takes bytes
                 return ApplicationToken.record_of(token) if isinstance(token, ApplicationJWT) else token
             except TokenError as error:
                 failure = error
@@ -82,7 +85,7 @@ class BearerAuthentication(JWTAuthentication):
         return user
 
     def refusal(self, user: User | None) -> APIException:
-        """Return the answer to a good bearer whose user is gone (`None`) or inactive."""
+        """Return the exception for a valid bearer whose user does not exist (`None`) or is inactive."""
         return AuthenticationFailed("The user is unknown or inactive.")
 
     def find_user(self, bearer: Any) -> User | None:
@@ -90,14 +93,14 @@ class BearerAuthentication(JWTAuthentication):
 
 
 class RefreshAuthentication(BearerAuthentication):
-    """Accepts a refresh token, and nothing else."""
+    """Accepts refresh tokens only."""
 
     token_classes = (RefreshToken,)
 
     def recognize(self, raw_token: bytes) -> tuple[User, Any]:
-        return self.identify(
-            raw_token
-        )  # logins are rare, and must hold at once; nor may the API recall this bearer
+        # Without the cache: an ended token must be refused at once, and the other views must not find this
+        # one there.
+        return self.identify(raw_token)
 
     def get_api_key(self, raw_key: bytes) -> ApiKey:
         raise InvalidToken("The bearer is no refresh token.")

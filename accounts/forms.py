@@ -7,24 +7,28 @@ from rest_framework.exceptions import Throttled
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.models import MAX_PASSWORD, MAX_USERNAME, User
+from accounts.models import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH, User
 from accounts.roles import Role
 
 ROLE_CHOICES = [(str(int(role)), role.name.capitalize()) for role in Role]
+ROLE_HELP = (
+    "A Reader sees, an Operator also checks, a Manager also changes. "
+    "Without a role a user sees nothing; a superuser may do everything."
+)
 
 
 class BoundedPasswords(forms.Form):
-    """Refuses passwords that no login takes before anything is done with them."""
+    """Refuses passwords longer than a login accepts, before they are hashed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if getattr(field.widget, "input_type", "") == "password":
-                field.validators.append(MaxLengthValidator(MAX_PASSWORD))
+                field.validators.append(MaxLengthValidator(MAX_PASSWORD_LENGTH))
 
 
 class ThrottledAuthenticationForm(BoundedPasswords, AuthenticationForm):
-    """The admin's login form; says when the login limits are reached."""
+    """The admin's login form. It shows an error when the login limits are reached."""
 
     error_messages = {
         **AuthenticationForm.error_messages,
@@ -33,7 +37,7 @@ class ThrottledAuthenticationForm(BoundedPasswords, AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].validators.append(MaxLengthValidator(MAX_USERNAME))
+        self.fields["username"].validators.append(MaxLengthValidator(MAX_USERNAME_LENGTH))
 
     def clean(self) -> Any:
         try:
@@ -43,12 +47,11 @@ class ThrottledAuthenticationForm(BoundedPasswords, AuthenticationForm):
 
 
 def role_field() -> forms.TypedChoiceField:
-    text = "A Reader sees, an Operator also checks, a Manager also changes. Without a role a user sees nothing; a superuser may do everything."
     return forms.TypedChoiceField(
         choices=ROLE_CHOICES,
         coerce=lambda value: Role(int(value)),
         initial="0",
-        help_text=text,
+        help_text=ROLE_HELP,
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -61,17 +64,15 @@ class RegistryUserCreationForm(BoundedPasswords, UserCreationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "usable_password" in self.fields:
-            self.fields["usable_password"].label = "Login with a password"
-            self.fields[
-                "usable_password"
-            ].help_text = (
+        if field := self.fields.get("usable_password"):
+            field.label = "Login with a password"
+            field.help_text = (
                 "Disabled is right for an application that only gets API keys or application tokens."
             )
 
 
 class RegistryPasswordChangeForm(BoundedPasswords, AdminPasswordChangeForm):
-    """A user's new password, set by a manager."""
+    """The form by which a manager sets a user's new password."""
 
 
 class RegistryUserChangeForm(UserChangeForm):
@@ -79,11 +80,9 @@ class RegistryUserChangeForm(UserChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "is_active" in self.fields:
-            self.fields[
-                "is_active"
-            ].help_text = (
+        if field := self.fields.get("is_active"):
+            field.help_text = (
                 "Off: the user and every key and token of theirs are refused. Keeps what the record says."
             )
-        if "role" in self.fields:
-            self.fields["role"].initial = str(int(Role(self.instance.rank)))
+        if field := self.fields.get("role"):
+            field.initial = str(int(Role(self.instance.rank)))

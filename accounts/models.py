@@ -1,4 +1,4 @@
-"""Users, their roles, and the credentials that stand for them."""
+"""Users, their roles and credentials, and the windows in which failed logins are counted."""
 
 import hashlib
 import secrets
@@ -19,37 +19,37 @@ from accounts.roles import ROLES, Role
 from core.db.best_effort import best_effort
 
 TOUCH_INTERVAL = timedelta(minutes=1)
-# Characters; what is longer is refused before anything is done with it.
-MAX_USERNAME = 150
-MAX_PASSWORD = 4096
+# Longer ones are refused before they are looked up or hashed.
+MAX_USERNAME_LENGTH = 150  # characters
+MAX_PASSWORD_LENGTH = 4096  # characters
 
 
 def highest_role(user_path: str = "") -> Max:
-    """Return an aggregate: the rank of the highest role of the user at `user_path`."""
+    """Return an aggregate: the rank of the highest role of the user that `user_path` leads to."""
     ranks = [When(Q((f"{user_path}groups__name", role.group_name)), then=Value(int(role))) for role in ROLES]
     return Max(Case(*ranks, default=Value(0)))
 
 
 class RegistryUserManager(UserManager["User"]):
     def find(self, username: str) -> "User | None":
-        """Return the user of a name, in whatever Unicode form it was typed.
+        """Return the user of a name in any Unicode form; `None` if there is none.
 
-        Names are stored in one form. One that could not be, because that form is another user's name, is found as
-        it is stored.
+        Names are stored normalized, except for old ones whose normalized form is another user's name. Those
+        are found by the form in which they are stored.
         """
         normal = self.model.normalize_username(username)
         found = {user.username: user for user in self.filter(username__in={username, normal})}
         return found.get(username) or found.get(normal)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Return the user of a name, as `find` does: Django's login asks here."""
+        """Return the user of a name, as `find` does, for Django's login. Raises `User.DoesNotExist`."""
         user = self.find(username or "")
         if user is None:
             raise self.model.DoesNotExist
         return user
 
     def with_rank(self) -> models.QuerySet["User"]:
-        """Return users with `role_rank`, in one query."""
+        """Return users with the rank of their highest role as `role_rank`, in one query."""
         return self.annotate(role_rank=highest_role())
 
 
@@ -61,7 +61,8 @@ class User(AbstractUser):
         APPLICATION = "application"
 
     type = models.CharField(max_length=20, choices=Type.choices, default=Type.USER)
-    # Raised by every save of an inactive user: tokens and sessions from before stay refused after a re-activation.
+    # Increased by every save of an inactive user, so that older tokens and sessions stay ended after a
+    # reactivation.
     token_generation = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[RegistryUserManager] = RegistryUserManager()
@@ -73,7 +74,7 @@ class User(AbstractUser):
 
     @cached_property
     def rank(self) -> int:
-        """The rank of the user's highest role: what the query brought along, else a query of its own."""
+        """The rank of the user's highest role: `role_rank` of `with_rank()`, or the result of a query."""
         if hasattr(self, "role_rank"):
             return int(self.role_rank)
         return int(User.objects.filter(pk=self.pk).aggregate(rank=highest_role())["rank"])
@@ -84,30 +85,29 @@ class User(AbstractUser):
 
     def set_role(self, role: Role) -> None:
         """Give the user `role` in place of any other."""
-        held = {
-            group.name: group for group in self.groups.filter(name__in=[other.group_name for other in ROLES])
-        }
-        self.groups.remove(*(group for name, group in held.items() if name != role.group_name))
-        if role and role.group_name not in held:  # a role that stays is no change to be recorded
+        role_groups = self.groups.filter(name__in=[each.group_name for each in ROLES])
+        current = {group.name: group for group in role_groups}
+        self.groups.remove(*(group for name, group in current.items() if name != role.group_name))
+        if role and role.group_name not in current:  # a role that stays must not be audited as a change
             self.groups.add(Group.objects.get(name=role.group_name))
         self.__dict__.pop("rank", None)
 
     def has_credentials(self) -> bool:
-        """Say whether an API key or an application token was ever made for the user, revoked or not."""
+        """Return whether the user has or had an API key or an application token."""
         return any(model._default_manager.filter(user=self).exists() for model in (ApiKey, ApplicationToken))
 
     def token_stamp(self) -> str:
-        """Return what an access or refresh token must carry; it changes with the password and with a deactivation."""
+        """Return the stamp of the user's valid tokens. A new password or a deactivation changes it."""
         return salted_hmac(
             "accounts.token", f"{self.password}:{self.token_generation}", algorithm="sha256"
         ).hexdigest()[:32]
 
     def get_session_auth_hash(self) -> str:
-        """Return what a session must carry; it ends with a deactivation, as tokens do."""
+        """Return the hash of the user's valid sessions. A deactivation changes it, too."""
         return f"{super().get_session_auth_hash()}{self.token_generation or ''}"
 
     def check_password(self, raw_password: str | None) -> bool:
-        return len(raw_password or "") <= MAX_PASSWORD and super().check_password(raw_password)
+        return len(raw_password or "") <= MAX_PASSWORD_LENGTH and super().check_password(raw_password)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self._state.adding:
@@ -129,7 +129,7 @@ class CredentialQuerySet(models.QuerySet[Any]):
 
 
 class Credential(models.Model):
-    """A bearer that stands for a user until it expires or is revoked."""
+    """A bearer that authenticates a user until it expires or is revoked."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     note = models.CharField(max_length=200, blank=True)
@@ -145,7 +145,7 @@ class Credential(models.Model):
         ordering = ["-id"]
 
     def clean(self) -> None:
-        """Refuse users that a bearer must not stand for: it carries every right of its user."""
+        """Refuse a new credential for a superuser or an inactive user: it has all permissions of its user."""
         user = User.objects.filter(pk=self.user_id).first() if self._state.adding else None
         if user is not None and user.is_superuser:
             raise ValidationError({"user": "A superuser has no credentials: they would carry every right."})
@@ -155,36 +155,37 @@ class Credential(models.Model):
             )
 
     def mint(self) -> str:
-        """Give the credential its secret, keep what recognises it, and return it in clear, once. Saves nothing."""
-        raise NotImplementedError  # each kind of credential has its own
+        """Generate the secret and return it in clear text; keep only its digest or id. Saves nothing."""
+        raise NotImplementedError  # each kind of credential generates its own
 
     @classmethod
     def issue(cls, user: User, **fields: Any) -> str:
-        """Create a credential for `user` and return it in clear, once."""
+        """Create and save a credential for `user`, and return its secret in clear text."""
         credential = cls(user=user, **fields)
         text = credential.mint()
         credential.save()
         return text
 
     def revoke(self) -> None:
-        """Refuse the credential from now on; the first revocation's time stays."""
+        """Revoke the credential. The time of an earlier revocation stays."""
         if self.revoked_at is None:
             self.revoked_at = timezone.now()
             self.save(update_fields=["revoked_at"])
 
     def owner(self) -> User:
-        """Return the user, with the rank that `with_user()` brought along."""
+        """Return the user, with the rank that `with_user()` has loaded."""
         if hasattr(self, "role_rank"):
             self.user.rank = self.role_rank
         return self.user
 
     def state(self) -> str:
+        """Return `revoked`, `expired` or `in use`."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= timezone.now() else "in use"
 
     def touch(self) -> None:
-        """Record a use, at most once a minute."""
+        """Store the time of a use, at most once in `TOUCH_INTERVAL`."""
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at <= now - TOUCH_INTERVAL:
             self.last_used_at = now
@@ -193,13 +194,13 @@ class Credential(models.Model):
 
 
 class ApplicationToken(Credential):
-    """The record of a JWT without expiry that was issued to an application."""
+    """The record of a JSON web token, itself without an expiry, that was issued to an application."""
 
     jti = models.CharField("token id", max_length=64, unique=True, editable=False)
 
     @classmethod
     def record_of(cls, token: ApplicationJWT) -> Self:
-        """Return the record of `token` with its user. Raises `TokenError` if it was revoked, has expired or is gone."""
+        """Return the record of `token` with its user. Raises `TokenError` if there is none that is usable."""
         record = cls.objects.usable().with_user().filter(jti=token["jti"]).first()
         if record is None:
             raise TokenError("Token was revoked or has expired")
@@ -215,7 +216,7 @@ class ApplicationToken(Credential):
 
 
 class ApiKey(Credential):
-    """An opaque key, kept as a digest: keys are random, so a plain SHA-256 cannot be searched backwards."""
+    """A random key, stored as its SHA-256. It needs no slow hash, because random keys cannot be guessed."""
 
     digest = models.CharField(max_length=64, unique=True, editable=False)
     prefix = models.CharField(
@@ -240,20 +241,21 @@ class ApiKey(Credential):
 
 class LoginWindowQuerySet(models.QuerySet["LoginWindow"]):
     def of_user(self, user: str) -> Self:
-        """Return the windows of a user name, given by its digest, from one address and from all."""
+        """Return the windows of a user name, given by its digest: for all addresses, and for each of them."""
         return self.filter(
             Q(key=LoginWindow.user_key(user)) | Q(key__startswith=LoginWindow.pair_key(user, ""))
         )
 
 
 class LoginWindow(models.Model):
-    """The failed logins of a user name, of an address, or of both in the last 15 minutes. See `accounts.login_throttle`."""
+    """Recent failed logins of a user name, of an address, or of both. See `accounts.login_throttle`."""
 
     key = models.CharField(max_length=80, primary_key=True)
-    failures = models.JSONField(default=list)  # seconds since the epoch, oldest first
-    pending = models.JSONField(
-        default=dict
-    )  # attempts whose password is being checked: id -> seconds since the epoch
+    # The times of the failures in seconds since the epoch, the oldest first.
+    failures = models.JSONField(default=list)
+    # The attempts whose password is being checked: by their id, the time of their start in seconds since the
+    # epoch.
+    pending = models.JSONField(default=dict)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
     objects = LoginWindowQuerySet.as_manager()
@@ -272,5 +274,5 @@ class LoginWindow(models.Model):
 
     @property
     def kind(self) -> str:
-        """What the window counts by: `user`, `address` or `pair`."""
+        """What the window counts by: `user`, `address` or `pair`, which is both."""
         return self.key.partition(":")[0]

@@ -1,6 +1,6 @@
 from typing import TYPE_CHECKING
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.models import User
@@ -11,10 +11,26 @@ if TYPE_CHECKING:
 
 
 class HasRole(BasePermission):
-    """Lets in users of the view's `required_role` (Reader unless it says otherwise) or a higher one."""
+    """Lets in users of the role that a call needs, or of a higher one.
+
+    Safe methods need Reader, all others Manager. A view or an `@action` says what differs, by method:
+    `required_roles = {"POST": Role.OPERATOR}`.
+    """
 
     message = "Your role does not allow this."
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        required: Role = getattr(view, "required_role", Role.READER)
+        required = required_role(str(request.method), view)
         return isinstance(request.user, User) and request.user.role >= required
+
+
+def required_role(method: str, view: "APIView") -> Role:
+    """Return the lowest role that may call `method` of `view`.
+
+    A method that the view does not offer needs Reader: it is answered 405, whoever calls.
+    """
+    declared: dict[str, Role] = getattr(view, "required_roles", {})
+    if method in declared:
+        return declared[method]
+    is_offered = hasattr(view, method.lower())
+    return Role.MANAGER if is_offered and method not in SAFE_METHODS else Role.READER

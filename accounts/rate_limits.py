@@ -1,6 +1,6 @@
-"""How many calls a credential may make, without a query.
+"""Limits on the calls of a credential, counted in memory.
 
-Calls are counted in fixed windows in each process, and each process allows its share: approximate by design.
+Each process counts in fixed windows, and allows its share of the limit. The limits are therefore approximate.
 """
 
 import math
@@ -19,7 +19,7 @@ from accounts.models import Credential, User
 
 @dataclass
 class RateWindow:
-    """The calls of one fixed window of time, by credential; the next window starts with an empty count."""
+    """The number of calls by credential in the current fixed window of `seconds`."""
 
     seconds: int
     setting: str
@@ -45,14 +45,14 @@ WINDOWS = (RateWindow(60, "API_RATE_PER_MINUTE"), RateWindow(86_400, "API_RATE_P
 
 
 def credential_of(request: Any) -> str | None:
-    """Return what the calls are counted by: an API key, an application token, or a user with an access token."""
+    """Return the name that calls are counted by: of the API key, of the application token, or of the user."""
     if isinstance(request.auth, Credential):
         return f"{request.auth._meta.model_name}:{request.auth.pk}"
     return f"user:{request.user.pk}" if isinstance(request.user, User) else None
 
 
 class CredentialThrottle(BaseThrottle):
-    """Answers 429 with `Retry-After` when a credential has used up `API_RATE_PER_MINUTE` or `API_RATE_PER_DAY`."""
+    """Refuses calls above `API_RATE_PER_MINUTE` or `API_RATE_PER_DAY` of a credential, with 429."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         credential = credential_of(request)

@@ -1,4 +1,4 @@
-"""How the OpenAPI description tells of calls for tokens."""
+"""The OpenAPI description of the login calls."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,6 +9,6 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def describe(operation: str, summary: str, answer: Any, *, body: Any = None) -> Callable[[View], View]:
-    """Describe a call that takes `body`, or none, and answers `answer`."""
+    """Return a decorator that describes an operation: its body, `None` without one, and its answer."""
     described = extend_schema(operation_id=operation, summary=summary, request=body, responses={200: answer})
     return described

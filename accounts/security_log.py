@@ -1,8 +1,8 @@
-"""Events that an operator wants to find later: failed logins, lock-outs, refused bearers. One log line each.
+"""One log line for each failed login, lock-out and refused bearer.
 
-None of them holds a password, a bearer, or a user name that nobody has: people type their password into the wrong
-field. A flood cannot drown the log: lines over a number a minute are left out, and the next line says how many were.
-The access log has a line for each of these calls.
+No line has a password, a bearer, or a user name that no user has: users may type their password into the
+field of the name. The number of lines a minute is limited, and the next line says how many were left out. The
+access log still has a line for each of these calls.
 """
 
 import logging
@@ -21,13 +21,13 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import UntypedToken
 
 from accounts.addresses import client_network
-from accounts.jwt import MAX_TOKEN
+from accounts.jwt import MAX_TOKEN_LENGTH
 from accounts.models import ApiKey, User
 
 logger = logging.getLogger(__name__)
 
-# Lines of one kind of event in a minute of each process, from all clients together.
-PER_MINUTE = 300
+# Lines about one kind of event that a process writes in a minute, for all clients together.
+MAX_LINES_PER_MINUTE = 300
 
 TOKEN_TYPES = ("access", "refresh", "application")
 TOKEN_ID = re.compile(r"[0-9a-f]{32}")
@@ -35,7 +35,7 @@ TOKEN_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass
 class LineBudget:
-    """The lines of one kind of event in this minute, by client, and how many were left out since the last line."""
+    """The number of lines in this minute, by client, and of those left out, for one kind of event."""
 
     per_client: int
     minute: int = -1
@@ -49,13 +49,14 @@ class LineBudget:
         with self.lock:
             if (minute := int(time.time() // 60)) != self.minute:
                 self.minute, self.lines = minute, Counter()
-            if self.lines[client] >= self.per_client or self.lines.total() >= PER_MINUTE:
+            if self.lines[client] >= self.per_client or self.lines.total() >= MAX_LINES_PER_MINUTE:
                 self.left_out += 1
                 return False
             self.lines[client] += 1
             return True
 
     def take_left_out(self) -> int:
+        """Return the number of lines left out since the last call, and reset it."""
         with self.lock:
             left_out, self.left_out = self.left_out, 0
         return left_out
@@ -64,7 +65,8 @@ class LineBudget:
         self.minute, self.left_out = -1, 0
 
 
-failed, locked, refused = LineBudget(30), LineBudget(10), LineBudget(10)  # 30: a client has no more failures
+failed = LineBudget(30)  # as many failures as `login_throttle` allows to a client
+locked, refused = LineBudget(10), LineBudget(10)
 
 
 def log_failed_login(name: str, address: str) -> None:
@@ -85,14 +87,14 @@ def write(budget: LineBudget, message: str, fields: dict[str, Any]) -> None:
 
 
 def name_of_user(text: str) -> str | None:
-    """Return the name as it is stored; `None` if nobody has it."""
+    """Return the stored name of the user whom `text` names; `None` if there is none."""
     user = User.objects.find(text)
     return user.username if user else None
 
 
 @contextmanager
 def refusal_logged(bearer: str | bytes, request: Request) -> Iterator[None]:
-    """Log that `bearer` is refused, if what happens inside refuses it."""
+    """Log that `bearer` was refused if the block raises `AuthenticationFailed` or `TokenError`."""
     try:
         yield
     except (AuthenticationFailed, TokenError) as refusal:
@@ -113,9 +115,9 @@ def log_refused_bearer(bearer: bytes, address: str, reason: str) -> None:
 
 
 def describe_token(bearer: bytes) -> dict[str, str]:
-    """Return the type and the id that a token claims.
+    """Return the type and the id that a token claims, if they have the form of the registry's own.
 
-    Its signature may be wrong: they are shown only if they look like this registry's own.
+    The signature is not verified, so the claims may be any text.
     """
     claims = read_claims(bearer)
     token_type, token_id = str(claims.get("token_type")), str(claims.get("jti"))
@@ -127,7 +129,7 @@ def describe_token(bearer: bytes) -> dict[str, str]:
 
 
 def read_claims(bearer: bytes) -> dict[str, Any]:
-    if len(bearer) > MAX_TOKEN:
+    if len(bearer) > MAX_TOKEN_LENGTH:
         return {}
     try:
         return UntypedToken(bearer, verify=False).payload  # type: ignore[arg-type]  # it takes bytes
@@ -136,8 +138,8 @@ def read_claims(bearer: bytes) -> dict[str, Any]:
 
 
 def describe_key(bearer: bytes) -> dict[str, str]:
-    """Return the prefix of a key that is on record; of any other text nothing, for it may be a password."""
-    if len(bearer) > MAX_TOKEN:
+    """Return the prefix of a stored key. Of any other text nothing is logged: it may be a password."""
+    if len(bearer) > MAX_TOKEN_LENGTH:
         return {"kind": "API key"}
     key = ApiKey.objects.filter(digest=ApiKey.digest_of(bearer.decode("utf-8", "surrogateescape"))).first()
     return {"kind": "API key", **({"prefix": key.prefix} if key else {})}

@@ -5,14 +5,14 @@ from rest_framework_simplejwt import serializers as simple
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.jwt import ApplicationJWT
-from accounts.models import MAX_PASSWORD, MAX_USERNAME, ApplicationToken
+from accounts.models import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH, ApplicationToken
 from accounts.security_log import refusal_logged
 from accounts.tokens import AccessToken, RefreshToken
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(trim_whitespace=False, max_length=MAX_USERNAME)
-    password = serializers.CharField(trim_whitespace=False, max_length=MAX_PASSWORD)
+    username = serializers.CharField(trim_whitespace=False, max_length=MAX_USERNAME_LENGTH)
+    password = serializers.CharField(trim_whitespace=False, max_length=MAX_PASSWORD_LENGTH)
 
 
 class AccessAnswerSerializer(serializers.Serializer[Any]):
@@ -74,7 +74,7 @@ class TokenRefreshSerializer(simple.TokenRefreshSerializer):
 
 
 class TokenVerifySerializer(simple.TokenVerifySerializer):
-    """Verifies what the API would accept: a revoked or ended token is refused."""
+    """Accepts the tokens that the API would accept, and refuses revoked and ended ones."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         with refusal_logged(attrs["token"], self.context["request"]):
@@ -83,13 +83,14 @@ class TokenVerifySerializer(simple.TokenVerifySerializer):
     def verify(self, text: Any) -> dict[str, Any]:
         for token_class in (AccessToken, RefreshToken, ApplicationJWT):
             try:
-                return self.stands(token_class(text))
+                self.require_active_user(token_class(text))
+                return {}
             except TokenError as error:
                 failure = error
         raise failure
 
-    def stands(self, token: AccessToken | RefreshToken | ApplicationJWT) -> dict[str, Any]:
+    def require_active_user(self, token: AccessToken | RefreshToken | ApplicationJWT) -> None:
+        """Raise `TokenError` if the token was revoked, has ended, or its user is not active."""
         user = ApplicationToken.record_of(token).user if isinstance(token, ApplicationJWT) else token.owner()
         if not user.is_active:
             raise TokenError("Token has ended with its user")
-        return {}

@@ -1,4 +1,4 @@
-"""Middleware for pages alone: calls of the API have bearers and no session, and go past it."""
+"""Sessions and their users. Calls of the API have a bearer and no session, so they skip this middleware."""
 
 import logging
 import time
@@ -16,11 +16,11 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
 from core.db.best_effort import best_effort
-from core.page_middleware import PagesOnly
+from core.speed import PagesOnly
 
 logger = logging.getLogger(__name__)
 
-# When a session was logged in and last used, in seconds since the epoch.
+# Keys of a session: when it was logged in and when it was last used, in seconds since the epoch.
 LOGGED_IN, LAST_USED = "logged_in", "last_used"
 
 
@@ -29,30 +29,30 @@ class Sessions(PagesOnly, SessionMiddleware):
 
 
 def write_interval() -> float:
-    """Return the seconds between two writes of the last use, so that not every page writes."""
+    """Return the least seconds between two writes of the last use, so that not every page writes."""
     return min(60, settings.SESSION_IDLE_SECONDS / 10)
 
 
 def note_use(session: SessionBase, now: int) -> None:
-    """Write the last use, or skip it if the database is busy: a page that only reads must not wait for a writer."""
+    """Write the last use. Skip it if the database is busy: a page that reads must not wait for a writer."""
     modified = session.modified
     session[LAST_USED] = now
     with best_effort():
         try:
             session.save()
         except UpdateError:
-            session.flush()  # it was logged out in this moment
+            session.flush()  # the session was logged out meanwhile
             return
     session.modified = modified
 
 
 def begin_session(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
-    """Start both clocks with the login."""
+    """Store the time of the login in the session."""
     request.session[LOGGED_IN] = request.session[LAST_USED] = int(time.time())
 
 
 def current_user(request: HttpRequest) -> User | AnonymousUser:
-    """Return the user of a session; end it some hours after its login, and sooner if nobody used it."""
+    """Return the user of the session. End a session that is too old, or was idle for too long."""
     session, now = request.session, int(time.time())
     if SESSION_KEY in session:
         logged_in, last_used = session.get(LOGGED_IN, 0), session.get(LAST_USED, 0)
@@ -64,7 +64,7 @@ def current_user(request: HttpRequest) -> User | AnonymousUser:
 
 
 class Users(PagesOnly, AuthenticationMiddleware):
-    """The user of a session that has not ended; looked up when a page asks for them."""
+    """Sets `request.user` to the user of the session. The user is loaded when a page first needs it."""
 
     def process_request(self, request: HttpRequest) -> None:
         request.user = SimpleLazyObject(partial(current_user, request))  # type: ignore[assignment]  # as Django does it

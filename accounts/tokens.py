@@ -1,4 +1,4 @@
-"""The JSON web tokens of users: Simple JWT's, with what the contract asks beyond them."""
+"""The access and refresh tokens of users: those of Simple JWT, which can also end before they expire."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ __all__ = ["AccessToken", "RefreshToken"]
 
 
 class StampedToken(BoundedToken):
-    """A token that ends with the password or the activity of its user."""
+    """A token that ends when its user gets a new password or becomes inactive."""
 
     @classmethod
     def for_user(cls, user: Any) -> Any:
@@ -25,9 +25,9 @@ class StampedToken(BoundedToken):
         return token
 
     def find_user(self) -> User | None:
-        """Return the user whom the token names, active or not; `None` if there is none.
+        """Return the user of the token, active or not; `None` if there is none.
 
-        Raises `TokenError` if the token has ended before its user did.
+        Raises `TokenError` if the user is active, but the token has ended.
         """
         user = User.objects.with_rank().filter(pk=self["user_id"]).first()
         if user is not None and user.is_active and self.get(STAMP) != user.token_stamp():
@@ -35,7 +35,7 @@ class StampedToken(BoundedToken):
         return user
 
     def owner(self) -> User:
-        """Return the active user whom the token still stands for. Raises `TokenError` if there is none."""
+        """Return the active user of the token. Raises `TokenError` without one, or if the token has ended."""
         user = self.find_user()
         if user is None or not user.is_active:
             raise TokenError(ENDED)
@@ -43,10 +43,10 @@ class StampedToken(BoundedToken):
 
 
 class AccessToken(StampedToken, SimpleAccessToken):
-    """Opens the API for some minutes."""
+    """A bearer for calls of the API, valid for some minutes."""
 
 
 class RefreshToken(StampedToken, SimpleRefreshToken):
-    """Gets new access tokens, which take its stamp along."""
+    """A bearer that gets new access tokens. They have the same stamp."""
 
     access_token_class = AccessToken

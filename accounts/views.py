@@ -1,4 +1,4 @@
-"""Logging in, as ItemPath documents it."""
+"""The login calls, as ItemPath documents them, and those of Simple JWT."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ from accounts.tokens import RefreshToken
 
 
 def expiry_date(token: Token) -> str:
-    """Return when `token` expires as ItemPath writes it, in UTC: `01/31/2022, 12:00:00`."""
+    """Return the expiry of `token` in ItemPath's format, in UTC: `01/31/2022, 12:00:00`."""
     return datetime.fromtimestamp(token["exp"], UTC).strftime("%m/%d/%Y, %H:%M:%S")
 
 

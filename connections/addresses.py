@@ -2,181 +2,87 @@
 
 The grammar is chosen first, by how a text begins, and only then is it taken apart:
 
-- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq (`host=db user=me`);
+- lists of keys and values, as ODBC and ADO.NET have them (`Server=erp01;UID=sa;PWD={a@b}`) and libpq
+  (`host=db user=me`);
 - Oracle's own: `scott/tiger@//ora:1521/svc`, and descriptors, `(DESCRIPTION=(ADDRESS=(HOST=ora)…))`;
-- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`, `HOST\\INSTANCE`.
+- all others as URLs, with or without a scheme: `jdbc:sqlserver://erp01;user=sa`, `db:5432/wms?user=me`,
+  `HOST\\INSTANCE`.
 
 An address never keeps a user name or a password. What may still hold a secret after that has a `fault`.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
-from unicodedata import category
+from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
+
+from connections.characters import is_invisible, trim
+from connections.connection_keys import DATABASE_KEYS, HOST_KEYS, KNOWN_KEYS, PORT_KEYS
+from connections.secret_names import PASSWORD_KEYS, USER_KEYS, folded, secret_of
 
 HTTP = ("http", "https")
 
-# Clients drop these before they read an address.
+# Some clients drop these before they read an address, and others end it there.
 DROPPED = re.compile(r"[\x00-\x1f\x7f]")
-# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five, and
-# backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
+# `scheme://`, several schemes as in `jdbc:postgresql://`, or slashes alone. Clients take one slash or five,
+# and backslashes, for two; the parts must be theirs, or a secret goes where nobody saw it go.
 LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9+._\-]*:)+[/\\]+|[/\\]{2,}")
+# `C:\\`, behind which there is no host.
+DRIVE = re.compile(r"[A-Za-z]:[/\\]+")
 # The path or query of a test endpoint. A client takes two slashes, of either kind, for the begin of a host.
 PATH = re.compile(r"\?|/(?![/\\])")
-# One host: a name or an IPv4 address with an optional instance, or an IPv6 address in brackets; then a port.
-HOST = re.compile(r"(?:tcp:|np:|lpc:|admin:)?(?:\[[^\[\]@/]*\]|[\w.\\$%\-]*)(?::[0-9]+)?", re.IGNORECASE)
+IPV6 = r"\[[0-9A-Fa-f:.]+(?:%[\w.\-]+)?\]"
+# A host of HTTP. A port may be empty (RFC 3986, 3.2.3).
+HTTP_HOST = re.compile(rf"(?:{IPV6}|[\w.\-]*)(?::[0-9]*)?")
+# One host of all others: SQL Server has protocols in front and instances behind, Oracle has `host:port:sid`.
+HOST = re.compile(
+    rf"(?:tcp:|np:|lpc:|admin:)?(?:{IPV6}|[\w.\-]*)(?:\\[\w$#\-]+)?(?::[0-9]+:[\w$#.\-]+|:[0-9]*)?",
+    re.IGNORECASE,
+)
 # An IPv6 address without brackets, and perhaps its zone.
-BARE_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
-
-# The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password begins with
-# two slashes.
-SCHEMES = {
-    *(
-        "http",
-        "https",
-        "ws",
-        "wss",
-        "ftp",
-        "ftps",
-        "ftpes",
-        "sftp",
-        "scp",
-        "ssh",
-        "smb",
-        "nfs",
-        "dav",
-        "davs",
-        "git",
-        "svn",
-    ),
-    *(
-        "mqtt",
-        "mqtts",
-        "amqp",
-        "amqps",
-        "stomp",
-        "kafka",
-        "nats",
-        "tcp",
-        "tls",
-        "ssl",
-        "udp",
-        "opc.tcp",
-        "modbus",
-        "s7",
-    ),
-    *(
-        "smtp",
-        "smtps",
-        "imap",
-        "imaps",
-        "pop3",
-        "pop3s",
-        "ldap",
-        "ldaps",
-        "redis",
-        "rediss",
-        "mongodb",
-        "mongodb+srv",
-    ),
-    *(
-        "postgresql",
-        "postgres",
-        "mysql",
-        "mariadb",
-        "mssql",
-        "sqlserver",
-        "oracle",
-        "db2",
-        "ibmi",
-        "as400",
-        "sybase",
-        "h2",
-    ),
-    *(
-        "informix",
-        "informix-sqli",
-        "hive2",
-        "sap",
-        "snowflake",
-        "clickhouse",
-        "cassandra",
-        "elasticsearch",
-        "odbc",
-        "jdbc",
-    ),
-}
-
-# How a key is compared: in lower case, letters and digits alone. `User ID`, `user_id` and `UserId` are one key.
-USER_KEYS = {"user", "userid", "uid", "username", "usr", "login", "loginid", "loginname", "logon", "logonid"}
-PASSWORD_KEYS = {"password", "pwd", "pw", "passwd", "pass", "userpassword", "passwort", "kennwort"}
-# Parts of keys whose values are secrets that have no field of that kind here, and what a refusal calls them: the key
-# itself may be a piece of a password that has a `token=` in it. The first that fits counts.
-SECRET_PARTS = {
-    "clientsecret": "a client secret",
-    "apikey": "an API key",
-    "accesstoken": "an access token",
-    "accesskey": "an access key",
-    "accountkey": "an account key",
-    "subscriptionkey": "a subscription key",
-    "sharedkey": "a shared key",
-    "privatekey": "a private key",
-    **dict.fromkeys(("password", "passwd", "pwd"), "a password"),
-    "passphrase": "a passphrase",
-    "passcode": "a passcode",
-    "secret": "a secret",
-    "token": "a token",
-    "signature": "a signature",
-    "credential": "a credential",
-}
-# The same of whole keys.
-SECRET_KEYS = {
-    "sig": "a signature",
-    "sas": "a signature",
-    "auth": "a credential",
-    "jwt": "a token",
-    "bearer": "a token",
-    "key": "a key",
-}
-SECRET_KEYS |= dict.fromkeys(PASSWORD_KEYS, "a password")
-# Endings of keys that only speak of a secret: `token_type`, `SharedAccessKeyName`.
-ABOUT_SECRETS = (
-    "name",
-    "type",
-    "url",
-    "uri",
-    "endpoint",
-    "expiry",
-    "expires",
-    "length",
-    "timeout",
-    "file",
-    "path",
+BARE_IPV6 = re.compile(r"(?=[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:.]+(?:%\w+)?")
+# SQL Server's `(local)`, hosts of MySQL in parentheses, and JDBC drivers without a host, as
+# `jdbc:h2:mem:test`.
+OTHER_HOST = re.compile(
+    r"\(local(?:db)?\)(?:\\[\w.\-]+)?|(?:address=)?(?:\([\w.\-=,]*\))+|jdbc:(?:[A-Za-z0-9_\-]+:)*[\w.~\-]*",
+    re.IGNORECASE,
 )
-HOST_KEYS = (
-    "server",
-    "system",
-    "datasource",
-    "address",
-    "addr",
-    "networkaddress",
-    "host",
-    "hostname",
-    "hostaddr",
-    "servername",
+# What a client may read as `@`: itself, and its full-width and small forms.
+AT_SIGNS = re.compile("[@\uff20\ufe6b]")
+
+# The protocols behind which credentials are looked for. In `me://x@host`, `me` may be a user whose password
+# begins with two slashes.
+SCHEMES = frozenset(
+    (
+        *("http", "https", "ws", "wss", "dav", "davs", "git", "svn", "elasticsearch"),
+        *("ftp", "ftps", "ftpes", "sftp", "scp", "ssh", "smb", "nfs"),
+        *("mqtt", "mqtts", "amqp", "amqps", "stomp", "kafka", "nats", "redis", "rediss"),
+        *("tcp", "tls", "ssl", "udp", "opc.tcp", "modbus", "s7"),
+        *("smtp", "smtps", "imap", "imaps", "pop3", "pop3s", "ldap", "ldaps"),
+        *("mongodb", "mongodb+srv", "postgresql", "postgres", "mysql", "mariadb", "mssql", "sqlserver"),
+        *("oracle", "db2", "ibmi", "as400", "sybase", "h2", "informix", "informix-sqli", "hive2"),
+        *("sap", "snowflake", "clickhouse", "cassandra", "odbc", "jdbc"),
+    )
 )
-PORT_KEYS = ("port", "portnumber")
-DATABASE_KEYS = ("database", "initialcatalog", "dbname", "databasename", "servicename", "sid")
 
 MANY_SCHEMES = "has two schemes"
-IN_AUTHORITY = "has an @ of which it is not clear what stands before it; write it as %40"
+IN_AUTHORITY = "has an @ of which it is not clear what stands before it; user name and password have fields"
+IN_SECOND = "has a second address in it, with a user name or a password"
 LOOSE = (
     "has a part without a key beside a password; put the password in quotes, or escape its signs as in %3B"
 )
+UNKNOWN_KEY = "has an unknown key behind a password without quotes, which may be the rest of the password"
+NAMELESS = "has a part without a key"
 UNCLEAR = "can be read in more than one way"
 INVISIBLE = "has an invisible character"
+CONTROLLED = "has a line end or another control character"
+BLANK = "has a blank in it; write it as %20"
+NO_HOST = "has a host that is none: letters, digits, dots and hyphens, and a port of digits"
+NO_USER = "has a user name with a sign of something else, such as / : ; or ="
 NO_ENDPOINT = "begins neither with / or ? nor with http:// or https:// and a host"
+NO_HTTP_URL = "does not begin with http:// or https:// and a host"
 
 
 class Pair(NamedTuple):
@@ -198,8 +104,9 @@ class Pair(NamedTuple):
 class Address(NamedTuple):
     """The parts of an address. `host` holds the port or SQL Server instance too, as it is written.
 
-    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or the whole
-    list. `fault` says why it cannot be stored; it is empty for one that can, and never holds anything of the address.
+    `text` is the address without user name and password; `rest` is what else it says: path and parameters, or
+    the whole list. `fault` says why it cannot be stored; it is empty for one that can, and never holds
+    anything of the address.
     """
 
     text: str
@@ -218,7 +125,7 @@ class Address(NamedTuple):
     @property
     def may_hold_a_secret(self) -> bool:
         """Whether `text` is not safe to show."""
-        return self.fault not in ("", NO_ENDPOINT)
+        return self.fault not in ("", NO_ENDPOINT, NO_HTTP_URL)
 
     @property
     def refusal(self) -> str:
@@ -229,80 +136,153 @@ class Address(NamedTuple):
 
     @property
     def target(self) -> tuple[str, str, str]:
-        """What a secret is entrusted to: scheme, host with port, and, but for HTTP, database and parameters.
+        """Where a secret of an HTTP type goes: scheme, host with port; of another scheme, all the rest."""
+        scheme, host, rest = self.whole_target
+        return scheme, host, "" if scheme in HTTP and not self.fault else rest
+
+    @property
+    def whole_target(self) -> tuple[str, str, str]:
+        """Where a secret of any other type goes: a driver reads every part, whatever the scheme says.
 
         Of an address with a fault, nobody knows where it leads: it is the same as itself alone.
         """
         scheme = self.scheme.lower()
-        if self.fault:
-            return scheme, "", self.text
-        return scheme, self.host.lower(), "" if scheme in HTTP else self.rest
+        return (scheme, "", self.text) if self.fault else (scheme, self.host.lower(), self.rest)
 
 
 def parse_address(text: str) -> Address:
     """Split `text`; every text has parts, if only a host."""
-    address = split(tidy(text))
+    address = split(text)
     if address.fault or address.text == text:
         return address
-    again = split(tidy(address.text))
+    again = split(address.text)
     same = again == address._replace(username="", password="")
     return address if same else address._replace(fault=UNCLEAR)
 
 
-def split(text: str) -> Address:
+def split(written: str) -> Address:
+    text = tidy(written)
     address = next(found for grammar in GRAMMARS if (found := grammar(text)))
+    if DROPPED.search(trim(written)):
+        return address._replace(fault=CONTROLLED)
     return address._replace(fault=address.fault or find_fault(address))
 
 
 def tidy(text: str) -> str:
-    """Return `text` without what clients drop, and without what cannot be seen at both ends of a pasted text."""
-    text = DROPPED.sub("", text)
-    begin, end = 0, len(text)
-    while begin < end and is_blank(text[begin]):
-        begin += 1
-    while end > begin and is_blank(text[end - 1]):
-        end -= 1
-    return text[begin:end]
-
-
-def is_blank(character: str) -> bool:
-    return character == " " or is_invisible(character)
-
-
-def is_invisible(character: str) -> bool:
-    """Whether a character shows nothing, or a blank that is none: zero-width, no-break, direction marks."""
-    return not character.isascii() and category(character) in ("Cf", "Cc", "Zs", "Zl", "Zp")
+    """Return `text` without what clients drop, and without invisible characters at both ends."""
+    return DROPPED.sub("", trim(text))
 
 
 def find_fault(address: Address) -> str:
     """Return why what is left of an address may still hold a secret, or names no place for sure."""
-    if any(map(is_invisible, address.text)):
+    if not address.text.isascii() and any(map(is_invisible, address.text)):
         return INVISIBLE
-    if "@" in address.host:
+    if AT_SIGNS.search(decoded(address.host)):
         return IN_AUTHORITY
-    keys = KEY.findall(decoded(address.text)) + KEY.findall(address.text)
-    secret = next(filter(None, map(secret_of, keys)), "")
-    return f"holds {secret}; secrets have fields of their own" if secret else ""
+    if not is_user_name(address.username):
+        return NO_USER
+    if " " in address.text and address.scheme.lower() in HTTP:
+        return BLANK
+    return find_secret(address)
+
+
+# Signs that end a user name, or begin a password, in one of the grammars.
+NOT_IN_USER_NAMES = frozenset('=/;:&,()<>{}"`?#')
+
+
+def is_user_name(text: str) -> bool:
+    """Return whether `text` is a user name and nothing else, such as a password or an option of a command."""
+    if NOT_IN_USER_NAMES & set(text) or " -" in text or any(map(is_invisible, text)):
+        return False
+    _, *words = text.split(" ")
+    return not any(map(secret_of, words))
+
+
+def find_secret(address: Address) -> str:
+    """Return the fault of an address that has a secret or a second address in it, however it is encoded."""
+    *texts, last = readings(address.text)
+    if decoded(last) != last:
+        return UNCLEAR
+    for text in dict.fromkeys((*texts, last, normalize("NFKC", last))):
+        keys = [*KEY.findall(text), *colon_keys(behind_host(address, text))]
+        if secret := next(filter(None, map(secret_of, keys)), ""):
+            return f"holds {secret}; secrets have fields of their own"
+        if holds_code(address.host, text):
+            return "holds a key; secrets have fields of their own"
+        if holds_second_login(behind_host(address, text)):
+            return IN_SECOND
+    return ""
+
+
+MAX_ENCODINGS = 4
+
+
+def readings(text: str) -> list[str]:
+    """Return `text`, and what it is when its percent signs are decoded once, twice and so on."""
+    found = [text]
+    while len(found) <= MAX_ENCODINGS and (again := decoded(found[-1])) != found[-1]:
+        found.append(again)
+    return found
+
+
+def behind_host(address: Address, text: str) -> str:
+    """Return what follows scheme and host in `text`, one of the readings of the address."""
+    lead = address.text.removesuffix(address.rest)
+    return text.removeprefix(lead) if text.startswith(lead) else text.partition("//")[2] or text
 
 
 # Any key with a value, wherever it stands: what no grammar takes out is refused by this.
-KEY = re.compile(r"(?<![\w.\-])([\w.\-]+)\]? ?= ?(?=\S)")
+KEY = re.compile(r"""(?<![\w.\-\[\]])([\w.\-\[\]]+)["']? *= *(?=\S)""")
+# The same of `Password: x` and `{"password":"x"}`. In front of `:refresh`, a path has no key but a name.
+COLON_KEY = re.compile(r"""(?<![\w.\-\[\]])([\w.\-\[\]]+)(["']? *): *(?=\S)""")
+PORT = re.compile(r"[0-9]{1,5}(?![\w.\-])")
 
 
-def secret_of(key: str) -> str:
-    """Return what kind of secret a key's value is, with its article; "" if it is none."""
-    key = folded(key)
-    if key.endswith(ABOUT_SECRETS):
-        return ""
-    return SECRET_KEYS.get(key) or next((kind for part, kind in SECRET_PARTS.items() if part in key), "")
+def colon_keys(text: str) -> Iterator[str]:
+    """Yield the keys that have a value behind a colon; a host with a port is none."""
+    for found in COLON_KEY.finditer(text):
+        before = text[found.start() - 1 : found.start()] if found.start() else ""
+        is_plain = found.end() == found.end(2) + 1 and not found[2]
+        is_host = before in ("=", ",", "@", ":") and PORT.match(text, found.end())
+        if not is_host and not (before == "/" and is_plain):
+            yield found[1]
 
 
-def folded(key: str) -> str:
-    return "".join(filter(str.isalnum, key)).lower()
+# Azure Functions have their keys in `code`, which elsewhere is a country's or a currency's.
+CODE = re.compile(r"(?<![\w.\-])code=(?=\S)", re.IGNORECASE)
+LONG_CODE = re.compile(r"(?<![\w.\-])code=[\w\-=/+.]{32}", re.IGNORECASE)
+AZURE = (".azurewebsites.net", ".azurewebsites.us", ".chinacloudsites.cn")
+
+
+def holds_code(host: str, text: str) -> bool:
+    """Return whether a `code` of a query is a key: every one at Azure, elsewhere one as long as keys are."""
+    is_azure = host.lower().partition(":")[0].rstrip(".").endswith(AZURE)
+    return (CODE if is_azure else LONG_CODE).search(text) is not None
+
+
+# Where another address begins within one; some proxies make one slash of two.
+SECOND = re.compile(r"(?:(?<=http)|(?<=https)|(?<=HTTP)|(?<=HTTPS)):[/\\]+|:[/\\]{2,}")
+# `x=me:password@host`
+LOGIN_IN_VALUE = re.compile(r"=[^:&;=@/?#\s]*(?<!=mailto):(?!//)[^&;=@\s]*@[^&;=@\s]")
+END_OF_AUTHORITY = re.compile(r"[/?#;&]")
+
+
+def holds_second_login(text: str) -> bool:
+    """Return whether an address within this one has a user name or a password."""
+    _, *others = SECOND.split(text)
+    return LOGIN_IN_VALUE.search(text) is not None or any(map(has_login, others))
+
+
+def has_login(text: str) -> bool:
+    """Return whether there is an @ in the host of `text`, which has no scheme, or behind what is no host."""
+    authority = END_OF_AUTHORITY.split(text, maxsplit=1)[0]
+    return "@" in authority or ("@" in text and not is_host(authority, is_http=False))
 
 
 def decoded(text: str) -> str:
     """Return percent-encoded `text`; what is no UTF-8 is Latin-1, as old clients write it."""
+    if "%" not in text:
+        return text
     raw = unquote_to_bytes(text)
     try:
         return raw.decode()
@@ -391,7 +371,7 @@ def address_of_list(pairs: list[Pair], separator: str) -> Address:
         database=value_of(kept, DATABASE_KEYS),
         username=username,
         password=password,
-        fault=nameless(pairs),
+        fault=find_fault_of_pairs(pairs) or (NAMELESS if has_nameless(pairs) else ""),
     )
 
 
@@ -410,11 +390,44 @@ def credentials(pairs: Iterable[Pair]) -> tuple[str, str]:
     return username, password
 
 
-def nameless(pairs: Iterable[Pair]) -> str:
-    """Refuse a part that has no key beside a password: it may be the rest of one that holds a semicolon."""
+def find_fault_of_pairs(pairs: Iterable[Pair]) -> str:
+    """Refuse parts that may be the rest of a password with a separator in it, and hosts that are none."""
     listed = list(pairs)
-    loose = any(pair.written.strip() and not pair.key for pair in listed)
-    return LOOSE if loose and any(pair.is_password for pair in listed) else ""
+    if has_nameless(listed) and any(map(is_taken, listed)):
+        return LOOSE
+    if any(is_cut_password(*neighbours) for neighbours in pairwise(listed)):
+        return UNKNOWN_KEY
+    hosts = (pair.value for pair in listed if pair.key in HOST_KEYS)
+    return "" if all(map(is_place, hosts)) else NO_HOST
+
+
+def has_nameless(pairs: Iterable[Pair]) -> bool:
+    return any(pair.written.strip() and not pair.key for pair in pairs)
+
+
+def is_cut_password(pair: Pair, following: Pair) -> bool:
+    """Return whether `following` may be the rest of a password that is not in quotes."""
+    is_open = pair.is_password and pair.written.partition("=")[2].strip(" ")[:1] not in CLOSING
+    return is_open and bool(following.key) and following.key not in KNOWN_KEYS
+
+
+def is_place(text: str) -> bool:
+    """Return whether the value of a list's key is a host, a host with a path, a file or a descriptor."""
+    lead = found[0] if (found := LEAD.match(text)) else ""
+    if AT_SIGNS.search(normalize("NFKC", decoded(text))):
+        return False
+    host, _ = split_authority(text[len(lead) :], is_http=False)
+    is_descriptor = text.startswith("(") and "=" in text
+    return is_descriptor or is_drive(lead) or is_host(host_of(lead, host), is_http=False)
+
+
+def is_drive(lead: str) -> bool:
+    return DRIVE.fullmatch(lead) is not None
+
+
+def host_of(lead: str, host: str) -> str:
+    """Return the host of a UNC path (`\\\\files\\in`), behind which there is a share; any other as it is."""
+    return host.partition("\\")[0] if lead.endswith("\\\\") else host
 
 
 def value_of(pairs: Iterable[Pair], keys: tuple[str, ...]) -> str:
@@ -443,7 +456,19 @@ def parse_oracle(text: str) -> Address | None:
         scheme=lead.rstrip(":") or address.scheme,
         username=username or address.username,
         password=password or address.password,
+        fault=address.fault or find_fault_of_login(lead, login, username),
     )
+
+
+def find_fault_of_login(lead: str, login: str, username: str) -> str:
+    """Refuse a login that may be a command or a host with a path.
+
+    One is `erp.example.com/users/me@other.example`.
+    """
+    if login.startswith('"'):
+        return ""
+    is_host_perhaps = not lead and "." in username
+    return IN_AUTHORITY if is_host_perhaps or len(username.split()) > 1 else ""
 
 
 def split_login(text: str) -> tuple[str, str, str]:
@@ -471,14 +496,29 @@ def unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def parse_descriptor(text: str) -> Address:
-    pairs = [Pair(match[0], folded(match[1]), unquoted(match[2].strip())) for match in LEAF.finditer(text)]
+def parse_descriptor(written: str) -> Address:
+    pairs = [Pair(match[0], folded(match[1]), unquoted(match[2].strip())) for match in LEAF.finditer(written)]
+    text = written
     for pair in filter(is_taken, pairs):
         text = text.replace(pair.written, "")
     username, password = credentials(pairs)
     host = ",".join(pair.value for pair in pairs if pair.key in (*HOST_KEYS, *PORT_KEYS))
-    fault = IN_AUTHORITY if "@" in text else ""
+    fault = IN_AUTHORITY if "@" in text else find_fault_of_descriptor(written, pairs)
     return Address(text, "", host, text, value_of(pairs, DATABASE_KEYS), username, password, fault)
+
+
+IN_QUOTES = re.compile(r'"[^"]*"')
+BEHIND_PARENTHESIS = re.compile(r"\)\s*[^\s()]")
+
+
+def find_fault_of_descriptor(text: str, pairs: list[Pair]) -> str:
+    """Refuse what may be the rest of a password with a parenthesis in it, and hosts that are none."""
+    plain = IN_QUOTES.sub("", text)
+    is_cut = BEHIND_PARENTHESIS.search(plain) or plain.count("(") != plain.count(")")
+    if is_cut and any(map(is_taken, pairs)):
+        return LOOSE
+    hosts = (pair.value for pair in pairs if pair.key in HOST_KEYS)
+    return "" if all(is_host(host, is_http=False) for host in hosts) else NO_HOST
 
 
 # URLs
@@ -499,6 +539,8 @@ def parse_url(text: str) -> Address:
     unknown = (user_info or "@" in authority) and lead.strip("/\\") and not is_known(lead)
     if unknown or is_unclear(lead, user_info, host, rest, is_http=is_http):
         fault = IN_AUTHORITY
+    elif not is_drive(lead) and not is_host(host_of(lead, host), is_http=is_http):
+        fault = NO_HOST
     return Address(
         f"{lead}{host}{rest}",
         scheme,
@@ -517,16 +559,24 @@ def path_of(rest: str) -> str:
 
 
 def is_unclear(lead: str, user_info: str, host: str, rest: str, *, is_http: bool) -> bool:
-    """Whether an @ may belong to a password that was cut in two, or a client may find another host than is found here.
+    """Return whether an @ may belong to a password that was cut in two, or another client finds another host.
 
-    Only paths and queries of HTTP have an @ of their own.
+    Only paths and queries of HTTP have an @ of their own. Behind an empty port, it may belong to
+    `me:/password@host`.
     """
-    if "@" in rest and (user_info or not is_http or (rest[0] != "/" and ":" in host)):
+    if "@" in rest and (user_info or not is_http or host.endswith(":") or (rest[0] != "/" and ":" in host)):
         return True
     single = not is_http and lead[-2:] not in ("//", "\\\\")
     if lead and user_info and ("\\" in user_info or single):
         return True
-    return bool(set(user_info.partition(":")[0]) & set("=("))
+    return not is_login(lead, user_info)
+
+
+def is_login(lead: str, user_info: str) -> bool:
+    """Return whether no scheme (`https:me:password@host`), no command and no key stand before a user name."""
+    name, _, secret = user_info.partition(":")
+    is_scheme = not lead and (name.lower() in HTTP or (":" in secret and name.lower() in SCHEMES))
+    return not is_scheme and " " not in name and not set(name) & set("=(")
 
 
 def is_known(lead: str) -> bool:
@@ -544,11 +594,11 @@ def split_authority(text: str, *, is_http: bool) -> tuple[str, str]:
 def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, str, str]:
     """Return the user-info, the host and what follows it.
 
-    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then the
-    user-info ends with the first @ after which there is a host.
+    What looked like a host may be the beginning of a password with a slash in it, as in `me:p/w@host`: then
+    the user-info ends with the first @ after which there is a host.
     """
     user_info, _, host = authority.rpartition("@")
-    if user_info or "@" not in rest or is_host(authority, is_http=is_http):
+    if user_info or "@" not in rest or not is_cut_login(authority, is_http=is_http):
         return user_info, host, rest
     whole = authority + rest
     for found in (AFTER_AT_OF_HTTP if is_http else AFTER_AT).finditer(whole):
@@ -557,14 +607,48 @@ def split_user_info(authority: str, rest: str, *, is_http: bool) -> tuple[str, s
     return "", authority, rest
 
 
+def has_host_in_front(written: str) -> bool:
+    """Return whether a user name and a password were found where some clients find a host and a path."""
+    text = tidy(written)
+    if LIST.match(text) or ORACLE.match(text) or text.startswith("("):
+        return False
+    lead = found[0] if (found := LEAD.match(text)) else ""
+    is_http = lead.partition(":")[0].lower() in HTTP
+    authority, rest = split_authority(text[len(lead) :], is_http=is_http)
+    is_cut = "@" not in authority and split_user_info(authority, rest, is_http=is_http)[0]
+    return bool(is_cut) or parse_oracle(text) is not None
+
+
+# Some clients read `4_43`, `+80` and the digits of other scripts as numbers of ports.
+NOT_IN_PORTS = re.compile(r"[^\d_+\-\s]")
+# `{tenant}.example.com:$PORT`: what is filled in later may be a host with a port.
+NOT_IN_CUT_NAMES = frozenset(".{}<>[]$%")
+
+
+def is_cut_login(authority: str, *, is_http: bool) -> bool:
+    """Return whether what stands before the first slash is no host, but a user name and half a password."""
+    name, _, begin = authority.partition(":")
+    if NOT_IN_CUT_NAMES & set(name) or begin[:1] in ("", *NOT_IN_CUT_NAMES):
+        return False
+    port = begin.rpartition(":")[2]
+    return NOT_IN_PORTS.search(port) is not None and not is_host(authority, is_http=is_http)
+
+
 # What may be a host: it follows an @ and holds none.
 AFTER_AT_OF_HTTP, AFTER_AT = re.compile(r"@([^@/?#]*+)(?!@)"), re.compile(r"@([^@/?#;]*+)(?!@)")
 
 
 def is_host(text: str, *, is_http: bool) -> bool:
-    """Whether `text` is a host with or without a port; but for HTTP, it may be a list of them."""
-    return all(
-        HOST.fullmatch(part) or BARE_IPV6.fullmatch(part) for part in ([text] if is_http else text.split(","))
+    """Return whether `text` is a host with or without a port, in which every client finds the same name.
+
+    But for HTTP, it may be a list of hosts.
+    """
+    if not text.isascii() and normalize("NFKC", text.casefold()) != text.lower():
+        return False
+    if is_http:
+        return HTTP_HOST.fullmatch(text) is not None
+    return OTHER_HOST.fullmatch(text) is not None or all(
+        HOST.fullmatch(part) or BARE_IPV6.fullmatch(part) for part in text.split(",")
     )
 
 
@@ -588,7 +672,7 @@ def take_parameters(rest: str, *, is_http: bool) -> tuple[str, list[Pair], str]:
     kept = [pair.written for pair in pairs if not is_taken(pair)]
     joined = ("&" if sign == "?" else ";").join(kept)
     end = ";" if sign != "?" and text.endswith(";") and joined and not joined.endswith(";") else ""
-    loose = LOOSE if fragment and any(pair.is_password for pair in pairs) else nameless(pairs)
+    loose = LOOSE if fragment and any(pair.is_password for pair in pairs) else find_fault_of_pairs(pairs)
     return f"{path}{sign if joined else ''}{joined}{end}{fragment}", pairs, loose
 
 
@@ -603,14 +687,28 @@ GRAMMARS: tuple[Callable[[str], Address | None], ...] = (parse_list, parse_oracl
 def parse_endpoint(text: str) -> Address:
     """Read the test endpoint of an HTTP address: another URL, or a path and query at that address.
 
-    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before them.
+    Anything else has a fault: `@evil.example` and `.evil.example` would make another host of the one before
+    them.
     """
-    text = tidy(text)
-    if not text or PATH.match(text):
-        at_host = split(f"http://host{text}")
-        return Address(at_host.text.removeprefix("http://host"), fault=at_host.fault)
+    path = tidy(text)
+    if not path or PATH.match(path):
+        at_host = split(f"http://host{trim(text)}")
+        return Address(at_host.text.removeprefix("http://host"), rest=at_host.rest, fault=at_host.fault)
     address = parse_address(text)
-    absolute = address.scheme.lower() in HTTP and address.host and LEAD.match(text)[0].endswith("://")  # type: ignore[index]
-    if absolute or address.fault:
+    if is_absolute(address, path) or address.fault:
         return address
-    return address._replace(fault=NO_ENDPOINT, text=address.text if address.has_user_info else text)
+    return address._replace(fault=NO_ENDPOINT, text=address.text if address.has_user_info else path)
+
+
+def parse_token_url(text: str) -> Address:
+    """Read a token URL, which begins with `http://` or `https://` and a host; anything else has a fault."""
+    address = parse_address(text)
+    if not address.text or address.fault or is_absolute(address, tidy(text)):
+        return address
+    return address._replace(fault=NO_HTTP_URL)
+
+
+def is_absolute(address: Address, text: str) -> bool:
+    """Return whether `address`, which was read from `text`, is an absolute URL of HTTP."""
+    lead = found[0] if (found := LEAD.match(text)) else ""
+    return address.scheme.lower() in HTTP and bool(address.host) and lead.endswith("://")

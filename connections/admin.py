@@ -24,13 +24,27 @@ def one_of(field: str, values: Any) -> str:
 
 
 def shown_for(secret: str, *authentications: Authentication) -> str:
-    """Show a secret's field where its authentication is chosen, and wherever one is stored: it may have to be cleared."""
-    return f"{one_of('authentication', authentications)} || !!document.querySelector('[name=clear_{secret}]')"
+    """Return a condition in the page's script: an authentication is chosen, or the secret can be cleared."""
+    return f"{one_of('authentication', authentications)} || {can_be_cleared(secret)}"
 
 
-PLACE = ("name", "app", "type", "url", "database_name", "test_endpoint", "timeout", "verify_certificate")
-AUTHENTICATION = ("authentication", "guide", "username", "api_key_header", "token_url", "scope")
-KNOWN = ("state", "last_check", "latest_connection", "creation_date", "integrations", "testable")
+def can_be_cleared(secret: str) -> str:
+    """Return a condition in the page's script: the form has the switch that clears the secret."""
+    return f"!!document.querySelector('[name=clear_{secret}]')"
+
+
+CONNECTION_FIELDS = (
+    "name",
+    "app",
+    "type",
+    "url",
+    "database_name",
+    "test_endpoint",
+    "timeout",
+    "verify_certificate",
+)
+AUTHENTICATION_FIELDS = ("authentication", "guide", "username", "api_key_header", "token_url", "scope")
+STATE_FIELDS = ("state", "last_check", "latest_connection", "creation_date", "integrations", "testable")
 
 A = Authentication
 CONDITIONS = {
@@ -44,7 +58,7 @@ CONDITIONS = {
     "new_password": shown_for("password", A.BASIC, A.DIGEST, A.PRIVATE_KEY),
     "new_token": shown_for("token", A.BEARER, A.API_KEY, A.HMAC, A.OAUTH2),
     "new_private_key": shown_for("private_key", A.PRIVATE_KEY),
-    "new_private_headers": f"{one_of('type', HTTP)} || !!document.querySelector('[name=clear_private_headers]')",
+    "new_private_headers": f"{one_of('type', HTTP)} || {can_be_cleared('private_headers')}",
 }
 
 
@@ -59,7 +73,7 @@ class AppAdmin(RegistryAdmin[App]):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """By what the list shows: a connection that was never checked is neither up nor down."""
+    """Filters by the shown status: a connection that was never checked is neither up nor down."""
 
     title = "status"
     parameter_name = "state"
@@ -84,7 +98,7 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
     list_display_links = ("name",)
     list_filter = (StatusFilter, "type", "authentication", ("app", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("app",)
-    # Letters fold beyond ASCII on both databases.
+    # Upper and lower case are equal beyond ASCII, on both databases.
     search_fields = ("name__folded_contains", "url__folded_contains", "username__folded_contains")
     autocomplete_fields = ("app",)
     ordering = ("name", "id")
@@ -133,13 +147,13 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         writes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         secrets = self.secret_fields(obj) if writes else ["known_secrets"]
         sets = [
-            ("Connection", {"fields": PLACE}),
-            ("Authentication", {"fields": [*AUTHENTICATION, "headers", *secrets]}),
+            ("Connection", {"fields": CONNECTION_FIELDS}),
+            ("Authentication", {"fields": [*AUTHENTICATION_FIELDS, "headers", *secrets]}),
         ]
-        return [*sets, ("What is known", {"fields": KNOWN})] if obj else sets
+        return [*sets, ("What is known", {"fields": STATE_FIELDS})] if obj else sets
 
     def secret_fields(self, connection: Connection | None) -> list[str]:
-        """Return a field for each secret, followed by a switch to clear it where there is one."""
+        """Return a field for each secret, followed by a switch to clear it if the secret exists."""
         exists = {
             secret: connection is not None and getattr(connection, f"{secret}_exists") for secret in SECRETS
         }
@@ -151,7 +165,7 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> Any:
-        return ("guide", "known_secrets", *KNOWN)
+        return ("guide", "known_secrets", *STATE_FIELDS)
 
     @admin.display(description="Secrets")
     def known_secrets(self, connection: Connection) -> str:
@@ -162,17 +176,17 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
     def get_form(
         self, request: HttpRequest, obj: Connection | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        # The secrets' fields are made by the form itself; Django would look for them on the model.
+        # The form itself makes the fields of secrets; Django would look for them on the model.
         return super().get_form(request, obj, change, **{**kwargs, "fields": ConnectionForm.Meta.fields})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        # Not by a join: beside a sort, PostgreSQL would read the whole log for it.
+        # By a query of its own: with a join and a sort, PostgreSQL reads the whole log.
         return cast("QuerySet[Connection]", super().get_queryset(request).prefetch_related("latest_log"))
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Connection | None:
-        """Lock the row of a save: what another one stored meanwhile is neither overlooked nor overwritten."""
+        """Lock the row for a save, so that it is compared with what another user stored meanwhile."""
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST":
             return found
@@ -185,7 +199,11 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         return super().change_view(request, object_id, form_url, context)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the integrations that are in the way. The log goes along, and is too long to be listed, or to ask for permission."""
+        """Return what a deletion removes, and the integrations that prevent it.
+
+        The log is deleted with its connection. It is too long to be listed, and needs no permission of its
+        own.
+        """
         connections = [f"Connection: {connection}, with its log" for connection in objs]
         integrations = Integration.objects.filter(connection__in=objs)
         return (
@@ -196,7 +214,7 @@ class ConnectionAdmin(RegistryAdmin[Connection]):
         )
 
     def page_of_log(self, request: HttpRequest, object_id: str) -> Any:
-        """Return one page of the connection's log, newest first, from before the entry that `log_before` names."""
+        """Return one page of the connection's log, newest first; it begins after the entry `log_before`."""
         if not is_id(object_id):
             return []
         log = ConnectionLog.objects.filter(connection=int(object_id)).order_by("-pk")

@@ -30,13 +30,17 @@ class ConnectionsConfig(AppConfig):
 
 
 def prepare_database(sender: AppConfig, **kwargs: Any) -> None:
-    """Tie a new database to the keys that it is made with, number new states above those that came in, and complete these."""
+    """Complete a database after `migrate`, also one that rows were loaded into.
+
+    A new database is tied to the configured keys. Versions continue above all that are stored, and
+    connections without a name key get one.
+    """
     from connections.models import KeyProof
     from connections.names import fill_name_keys
     from connections.versions import advance_version
 
-    models = kwargs.get("apps", apps).all_models["connections"]  # a flush names none
-    if "keyproof" in models:  # a migrate may stop before it
+    models = kwargs.get("apps", apps).all_models["connections"]  # a flush passes no `apps`
+    if "keyproof" in models:  # a migrate may stop at an earlier migration
         KeyProof.ensure()
         advance_version(kwargs["using"])
     if "connection" in models and any(

@@ -42,7 +42,7 @@ HTTP = (ConnectionType.REST, ConnectionType.GRAPHQL)
 HTTP_AUTHENTICATIONS = tuple(each for each in Authentication if each is not Authentication.PRIVATE_KEY)
 PLAIN_AUTHENTICATIONS = (Authentication.NONE, Authentication.BASIC)
 
-# Which secret goes where, for the people who enter them.
+# How each authentication uses the user name and the secrets, for the people who enter them.
 GUIDES = {
     Authentication.NONE: "No secret is sent.",
     Authentication.BASIC: "The user name and the password.",
@@ -50,13 +50,15 @@ GUIDES = {
     Authentication.BEARER: "The token is sent as the bearer.",
     Authentication.API_KEY: "The token is the key's value; the header's name stands beside it.",
     Authentication.HMAC: "The user name is the key id; the token is the secret that signs.",
-    Authentication.OAUTH2: "The user name is the client id; the token is the client secret. Both go to the token URL.",
+    Authentication.OAUTH2: (
+        "The user name is the client id; the token is the client secret. Both go to the token URL."
+    ),
     Authentication.PRIVATE_KEY: "The user name and the private key; the password, if any, opens the key.",
 }
 
 
 def authentications_of(type: str) -> tuple[Authentication, ...]:
-    """Return the authentications that a connection of `type` can use; all for a type that is not in the menu."""
+    """Return the authentications that a connection of `type` can use; all for a type without a menu entry."""
     if type in HTTP:
         return HTTP_AUTHENTICATIONS
     if type in (ConnectionType.SFTP,):

@@ -14,12 +14,15 @@ from unfold.widgets import (
 
 from connections.addresses import Address
 from connections.choices import Authentication, ConnectionType, authentications_of
-from connections.headers import parse_headers, write_headers
+from connections.headers import parse_headers, secret_values, without_secrets, write_headers
 from connections.models import ADDRESSES, Connection
 from connections.secrets.holder import SECRETS
 from core import redaction
 
-HEADERS_HELP = "One <code>Name: value</code> a line. Everyone here sees them; what must stay secret goes into the private headers."
+HEADERS_HELP = (
+    "One <code>Name: value</code> a line. "
+    "Everyone here sees them; what must stay secret goes into the private headers."
+)
 MULTILINE = ("private_key", "private_headers")
 
 
@@ -34,11 +37,18 @@ class HeadersField(forms.CharField):
         return value
 
     def to_python(self, value: Any) -> Any:
-        return parse_headers(super().to_python(value) or "")
+        text = super().to_python(value) or ""
+        for secret in secret_values(text):
+            redaction.add(secret)
+        return parse_headers(text)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what a refused form shows again: nothing of what belongs to the private headers."""
+        return without_secrets(data or "")
 
 
 class AddressField(forms.CharField):
-    """An address, whose refusal shows again what was entered without anything of it that may be a secret."""
+    """An address. If it is refused, the page shows it again without what may be a secret."""
 
     def __init__(self, *, parse: Callable[[str], Address], **kwargs: Any) -> None:
         self.parse = parse
@@ -46,24 +56,32 @@ class AddressField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
+        if self.is_too_long(text):
+            return text  # which a validator refuses
         address = self.parse(text)
         redaction.add(text if address.may_hold_a_secret else address.password)
         return text
 
     def bound_data(self, data: Any, initial: Any) -> Any:
+        if self.is_too_long(data or ""):
+            return ""
         address = self.parse(data or "")
         return "" if address.may_hold_a_secret else address.text
 
+    def is_too_long(self, text: str) -> bool:
+        """Return whether a text is not worth the time to parse it."""
+        return self.max_length is not None and len(text) > self.max_length
+
 
 class SilentTextarea(UnfoldAdminTextareaWidget):
-    """A text area that never shows what was entered, also not after an error."""
+    """A text area that never shows what was entered, not even after an error."""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return super().get_context(name, None, attrs)
 
 
 class SecretField(forms.CharField):
-    """A secret to store; blank keeps what is there."""
+    """A secret to store; blank keeps the stored one."""
 
     def __init__(self, *, multiline: bool, label: str) -> None:
         attrs = {"autocomplete": "new-password", "spellcheck": "false"}
@@ -81,7 +99,7 @@ class SecretField(forms.CharField):
 
 
 class ConnectionForm(forms.ModelForm[Connection]):
-    """A connection with, for each secret, a field that replaces it and, where it exists, a switch that clears it."""
+    """A connection. Each secret has a field that replaces it and, if it exists, a switch that clears it."""
 
     headers = HeadersField(required=False, label="Extra headers", help_text=HEADERS_HELP)
 
@@ -167,7 +185,7 @@ class ConnectionForm(forms.ModelForm[Connection]):
             self.add_error(f"new_{secret}", error)
 
     def _update_errors(self, errors: ValidationError) -> None:
-        """Say at the field that enters them what is wrong with private headers, which the model calls by their own name."""
+        """Show faults of the model's `private_headers` at the form's field that enters them."""
         faults = getattr(errors, "error_dict", {})
         if "private_headers" in faults:
             faults["new_private_headers"] = faults.pop("private_headers")

@@ -1,4 +1,4 @@
-"""The headers that are sent along with every call to another system: public ones, which are shown, and private ones."""
+"""The extra headers of every call to another system: public ones, which are shown, and private ones."""
 
 import re
 from collections.abc import Iterable
@@ -7,16 +7,18 @@ from typing import cast
 from django.core.exceptions import ValidationError
 
 from connections.choices import Authentication
+from connections.secret_names import folded, secret_of
 
 Header = dict[str, str]
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, a token
 LINE_END = re.compile(r"\r\n|\r|\n")
-# All but the tab: some clients end a header at any of them, and what follows is a header that nobody entered.
+# All control characters but the tab. Some clients end a header at any of them, so that what follows becomes a
+# header that nobody entered.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 BLANKS = " \t"
 
-# What the client of a call writes itself: where the call goes, where it ends, and what is said to the next hop alone.
+# Headers that the client of a call writes: the host, the length, and what concerns the next hop alone.
 OF_THE_CALL = frozenset(
     (
         "host",
@@ -31,27 +33,34 @@ OF_THE_CALL = frozenset(
         "expect",
     )
 )
-# What a proxy or a server in front of several systems chooses among them by.
+# Headers by which a proxy chooses among the systems behind it.
 ROUTING = frozenset(
     (
         "forwarded",
-        "x-forwarded-host",
-        "x-forwarded-server",
-        "x-host",
-        "x-original-host",
-        "x-original-url",
-        "x-rewrite-url",
+        *("x-forwarded-host", "x-forwarded-server", "x-forwarded-port", "x-forwarded-uri"),
+        *("x-host", "x-host-override", "x-http-host-override"),
+        *(
+            "x-original-host",
+            "x-original-forwarded-host",
+            "x-original-url",
+            "x-original-uri",
+            "x-rewrite-url",
+        ),
     )
 )
-# What always holds a secret.
-CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+# SAP's clients send `X-CSRF-Token: Fetch` to get such a token.
+NO_SECRETS = frozenset(("xcsrftoken",))
 
 MALFORMED = "is not of the form Name: value"
+MISNAMED = "The name of a header has letters, digits and hyphens, and neither blanks nor a colon."
 CONTROLLED = "has a control character"
 
 
 def parse_headers(text: str) -> list[Header]:
-    """Read `Name: value` lines. Raises `ValidationError` that names the line's number and shows nothing of it."""
+    """Read `Name: value` lines.
+
+    Raises `ValidationError`, which gives the number of a malformed line and nothing of its text.
+    """
     headers = []
     for number, line in enumerate(LINE_END.split(text), start=1):
         if not line.strip():
@@ -76,7 +85,7 @@ def write_headers(headers: Iterable[Header]) -> str:
 
 
 def check_shape(headers: object) -> None:
-    """Refuse what is no list of `{"name": …, "value": …}`, and what no client could send. Raises `ValidationError`."""
+    """Raise `ValidationError` unless this is a list of `{"name": …, "value": …}` that a client can send."""
     listed = headers if isinstance(headers, list) else [None]
     for number, header in enumerate(listed, start=1):
         texts = (
@@ -98,9 +107,10 @@ def header_of(authentication: str, api_key_header: str) -> str:
 
 
 def refuse_headers(field: str, headers: object, *, own: str) -> None:
-    """Refuse the extra headers of `field` that no client could send, or that others write: the call, or the authentication.
+    """Refuse extra headers that a client cannot send, or that the call or the authentication writes.
 
-    `own` is the authentication's, in lower case. Raises `ValidationError` with the field.
+    `own` is the header that the authentication writes, in lower case. Raises `ValidationError` with the
+    field.
     """
     try:
         check_shape(headers)
@@ -111,25 +121,73 @@ def refuse_headers(field: str, headers: object, *, own: str) -> None:
 
 
 def refuse_name(name: str, *, own: str, private: bool) -> None:
-    """Raise `ValidationError` for a header of others.
+    """Raise `ValidationError` for a header that the call or the authentication writes.
 
-    Of the public ones, refuse also what holds a secret; of the private ones, what decides where a call goes, as a change
-    of that could not be seen.
+    A public header whose name says that it holds a secret is refused too. So is a private header that decides
+    where a call goes, as nobody could see that it was changed.
     """
-    folded = name.lower()
-    if folded in OF_THE_CALL:
+    lower = name.lower()
+    if lower in OF_THE_CALL:
         raise ValidationError(f"{name} is written by the call itself.")
-    if folded == own:
+    if lower == own:
         raise ValidationError(f"{name} is written by the authentication.")
-    if private and folded in ROUTING:
+    if private and lower in ROUTING:
         raise ValidationError(
             f"{name} decides where a call goes, so it belongs to the extra headers, which are shown."
         )
-    if not private and folded in CREDENTIALS:
+    if not private and holds_secret(name):
         raise ValidationError(f"{name} holds a secret, so it belongs to the private headers.")
 
 
+def refuse_api_key_header(name: str) -> None:
+    """Refuse the name of a header in which no API key is sent; `Authorization` is a usual one.
+
+    Raises `ValidationError` with the field.
+    """
+    lower, fault = name.lower(), ""
+    if not NAME.fullmatch(name):
+        fault = MISNAMED
+    elif lower in OF_THE_CALL:
+        fault = f"{name} is written by the call itself."
+    elif lower in ROUTING:
+        fault = f"{name} decides where a call goes, so it holds no API key."
+    elif lower == "proxy-authorization":
+        fault = f"{name} is read by a proxy, not by the other system."
+    if fault:
+        raise ValidationError({"api_key_header": fault})
+
+
+def holds_secret(name: str) -> bool:
+    """Return whether the value of a header of this name is a secret."""
+    return folded(name) not in NO_SECRETS and bool(secret_of(name))
+
+
 def routes_of(headers: Iterable[Header]) -> tuple[tuple[str, str], ...]:
-    """Return those headers that decide where a call goes."""
+    """Return the headers that decide where a call goes, and those that a client may read as such a one."""
     pairs = ((header.get("name", "").lower(), header.get("value", "")) for header in headers)
-    return tuple(pair for pair in pairs if pair[0] in ROUTING or pair[0] == "host")
+    return tuple(pair for pair in pairs if decides(*pair))
+
+
+def decides(name: str, value: str) -> bool:
+    """Return whether a header decides where a call goes, or may, as it is malformed (`host `, a line end)."""
+    is_malformed = not NAME.fullmatch(name) or CONTROL.search(value)
+    return name in ROUTING or name == "host" or bool(is_malformed)
+
+
+# Where the name of a header ends in a line that may be malformed.
+START = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
+
+
+def secret_values(text: str) -> list[str]:
+    """Return what stands behind the names of secrets in `Name: value` lines."""
+    lines = [(START.match(line.strip()), line.strip()) for line in LINE_END.split(text)]
+    return [line[name.end() :].lstrip(": \t") for name, line in lines if name and holds_secret(name[0])]
+
+
+def without_secrets(text: str) -> str:
+    """Return `Name: value` lines, of those that hold a secret by their name the name alone."""
+    shown = []
+    for line in LINE_END.split(text):
+        name = START.match(line.strip())
+        shown.append(f"{name[0]}:" if name and holds_secret(name[0]) else line)
+    return "\n".join(shown)

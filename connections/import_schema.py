@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
+from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from connections.addresses import parse_address
-from connections.secrets.holder import is_placeholder
+from connections.secrets.holder import clean_token, is_placeholder
 from core.import_schema import (
-    LARGEST,
-    LARGEST_ID,
+    MAX_ID,
+    MAX_INTEGER,
     ImportedRecord,
     Moment,
     Name,
@@ -28,8 +29,16 @@ def refuse_placeholder(text: str) -> str:
     return text
 
 
+def require_token(text: str) -> str:
+    """Refuse what no header can have as its value."""
+    try:
+        return clean_token(text)
+    except ValidationError as error:
+        raise ValueError(error.message) from None
+
+
 def require_safe_address(url: str) -> str:
-    """Refuse an address from which a secret or a user name cannot be taken out to where it belongs."""
+    """Refuse an address whose user name and password cannot be moved to their own fields."""
     address = parse_address(url)
     if address.fault:
         raise ValueError(address.fault)
@@ -49,10 +58,10 @@ def one_or_zero(value: Any) -> int:
 
 
 def shift(number: int, info: ValidationInfo) -> int:
-    """Add the import's offset, which sets the ids of a second ItemPath apart from those of the first."""
+    """Add the import's offset, by which the ids of a second ItemPath differ from those of the first."""
     shifted: int = number + (info.context or {}).get("id_offset", 0)
-    if shifted > LARGEST_ID:
-        raise ValueError(f"is above {LARGEST_ID} with the offset, the largest id that is taken")
+    if shifted > MAX_ID:
+        raise ValueError(f"is above {MAX_ID} with the offset, the largest id that is taken")
     return shifted
 
 
@@ -64,15 +73,16 @@ Url = Annotated[
 Secret = Annotated[
     Text, Field(max_length=MAX_SECRET), AfterValidator(refuse_placeholder), BeforeValidator(empty_for_null)
 ]
-Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), AfterValidator(shift)]
-AppId = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID), AfterValidator(shift)]
+Token = Annotated[Secret, AfterValidator(require_token)]
+Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID), AfterValidator(shift)]
+AppId = Annotated[int, Field(strict=True, ge=0, le=MAX_ID), AfterValidator(shift)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGRATIONS), BeforeValidator(zero_for_null)]
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value is None else value)]
 Status = Annotated[int, BeforeValidator(one_or_zero)]
 
 
 class ImportedLog(ImportedRecord):
-    """`latestLog`."""
+    """The latest log entry of a connection, its `latestLog`."""
 
     id: Id
     creationDate: Moment
@@ -80,7 +90,7 @@ class ImportedLog(ImportedRecord):
     description: Annotated[Text, BeforeValidator(empty_for_null)] = ""
     error: Text | None = None
     appId: (
-        Annotated[int, Field(strict=True, ge=-LARGEST - 1, le=LARGEST_ID), AfterValidator(shift)] | None
+        Annotated[int, Field(strict=True, ge=-MAX_INTEGER - 1, le=MAX_ID), AfterValidator(shift)] | None
     ) = None
     integrationId: Number | None = None
     workflowId: Number | None = None
@@ -89,7 +99,7 @@ class ImportedLog(ImportedRecord):
 
 
 class ImportedConnection(ImportedRecord):
-    """One connection; `password` and `token` are never told by ItemPath, but a record may carry them."""
+    """One connection. ItemPath's own records have no `password` and `token`, but a record may carry them."""
 
     id: Id
     appId: AppId | None = None
@@ -98,7 +108,7 @@ class ImportedConnection(ImportedRecord):
     passwordExists: Flag = False
     tokenExists: Flag = False
     password: Secret = ""
-    token: Secret = ""
+    token: Token = ""
     authentication: Optional100 = ""
     type: Annotated[Name, Field(max_length=100)]
     username: Optional255 = ""

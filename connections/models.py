@@ -10,17 +10,19 @@ from django.db.models import Count, ExpressionWrapper, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from connections.addresses import parse_address, parse_endpoint
+from connections.addresses import parse_address, parse_endpoint, parse_token_url
 from connections.choices import Authentication, ConnectionType
 from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
-from connections.headers import header_of, parse_headers, refuse_headers
+from connections.headers import header_of, parse_headers, refuse_api_key_header, refuse_headers
 from connections.names import name_key
+from connections.recording import record_results
 from connections.secrets.encryption import DecryptionError, keyring
 from connections.secrets.holder import SECRETS, SecretHolder, secret_is_consistent
 from connections.secrets.key_check import KeyProof as KeyProof
 from connections.versions import next_version
 from core.db.bulk import insert, insert_instances, upsert
 from core.examples import Example, ExampleQuerySet, with_field
+from logs.models import ConnectionLog
 
 
 class App(Example):
@@ -38,10 +40,11 @@ class App(Example):
         return self.name
 
 
-# What new keys write anew, where nobody edits anything.
-SEALED = frozenset(f"{secret}_sealed" for secret in SECRETS)
+# The columns of ciphertexts. A rotation of keys writes them anew, and edits nothing.
+CIPHERTEXTS = frozenset(f"{secret}_sealed" for secret in SECRETS)
 
-# The lock of the names of connections without an app: no row stands for them. Any other number would do.
+# The number of PostgreSQL's advisory lock for the names of connections without an app, which have no row to
+# lock. Any other number would do.
 NAMES_WITHOUT_APP = 7_262_035
 
 
@@ -54,9 +57,10 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def update(self, **values: Any) -> int:
         if unguarded := values.keys() & DESTINATION_FIELDS:
             raise TypeError(
-                f"{', '.join(sorted(unguarded))} decide where secrets go: save() each connection, which asks for them."
+                f"{', '.join(sorted(unguarded))} decide where secrets go. "
+                "save() each connection: it asks for the secrets."
             )
-        edited = {"demo": False} if edits(values.keys() - SEALED) else {}
+        edited = {"demo": False} if edits(values.keys() - CIPHERTEXTS) else {}
         return super().update(**{"version": next_version(self.db)} | key_of(values) | edited | values)
 
     def bulk_update(
@@ -116,6 +120,16 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         """Return the connections whose `secret` is sealed with another key than the first."""
         return self.with_secret(secret).exclude(**{f"{secret}_sealed__startswith": keyring().prefix})
 
+    def record(self, results: Iterable[ConnectionLog]) -> list[ConnectionLog]:
+        """Write the results of checks in one transaction of at most six statements.
+
+        Each result is a new log entry, whose `creation_date` is the moment of the check. The newest result of
+        a connection sets its `status`, `last_check` and `latest_log`, and on success its `latest_connection`.
+        A result that is older than what is recorded already is only logged. Return the entries that were
+        written, with their ids. Results of connections that were deleted meanwhile are left out.
+        """
+        return record_results(self.model._default_manager.using(self.db).all(), list(results))
+
     def recount_integrations(self, **along: Any) -> None:
         """Set `integration_count` from the integrations, and the fields in `along`.
 
@@ -144,7 +158,7 @@ def key_of(values: dict[str, Any]) -> dict[str, str]:
 
 
 # How each address of a connection is read.
-ADDRESSES = {"url": parse_address, "token_url": parse_address, "test_endpoint": parse_endpoint}
+ADDRESSES = {"url": parse_address, "token_url": parse_token_url, "test_endpoint": parse_endpoint}
 
 
 class Connection(SecretHolder):
@@ -154,7 +168,8 @@ class Connection(SecretHolder):
         App, on_delete=models.PROTECT, null=True, blank=True, related_name="connections", db_index=False
     )
     name = models.CharField(max_length=255)
-    # `names.name_key()` of the name, to find another connection of this name. Folding makes up to three letters of one.
+    # `names.name_key()` of the name, to find another connection of this name. Folding can turn one letter
+    # into three, so the column is three times as long.
     name_key = models.CharField(max_length=765, default="", editable=False)
     type = models.CharField(max_length=100)
     authentication = models.CharField(max_length=100, blank=True, default=Authentication.NONE)
@@ -180,8 +195,9 @@ class Connection(SecretHolder):
     latest_connection = models.DateTimeField(null=True, editable=False)
     creation_date = models.DateTimeField(default=timezone.now, editable=False)
     last_check = models.DateTimeField(null=True, editable=False)
-    # Stored, so that no list looks for it in the log. The database refuses to delete a log entry that is the latest of
-    # its connection; DO_NOTHING lets a connection go with its log in one statement, whatever the log's length.
+    # Stored, so that a list need not search the log for it. The foreign key keeps the latest entry of a
+    # connection from being deleted. With DO_NOTHING, Django deletes a connection's log in one statement,
+    # however long it is.
     latest_log = models.ForeignKey(
         "logs.ConnectionLog", on_delete=models.DO_NOTHING, null=True, editable=False, related_name="+"
     )
@@ -199,7 +215,7 @@ class Connection(SecretHolder):
         db_persist=True,
     )
 
-    # What the record of changes leaves out: what checks and counters write, and what goes along with a secret.
+    # What the audit leaves out: what checks and counters write, and what only accompanies a secret.
     UNRECORDED: ClassVar[tuple[str, ...]] = (
         *(
             "uid",
@@ -220,7 +236,7 @@ class Connection(SecretHolder):
 
     class Meta:
         ordering = ["id"]
-        # Chosen by the plans at a million rows (docs/performance.md); each check of a connection writes to all of them.
+        # Chosen by the query plans at a million rows (docs/performance.md). Each check writes to all of them.
         indexes = [
             models.Index(fields=["app", "id"], name="connections_of_app"),
             models.Index(fields=["name", "id"], name="connection_by_name"),
@@ -268,7 +284,11 @@ class Connection(SecretHolder):
 
     @transaction.atomic
     def clean(self) -> None:
-        """Refuse secrets in what everyone reads, headers that are not ours to send, a taken name, and a redirection."""
+        """Check what forms and scripts entered. Raises `ValidationError` with every fault, by field.
+
+        Refused are secrets in fields that everyone reads, headers that the call itself writes, a name that is
+        taken, and a stored secret that would go to another destination.
+        """
         faults: dict[str, Any] = {}
         for check in (self.check_addresses, self.check_headers, self.check_name):
             try:
@@ -280,7 +300,7 @@ class Connection(SecretHolder):
         self.refuse_redirected_secrets()
 
     def check_addresses(self) -> None:
-        """Refuse an address that holds or may hold a secret, as addresses are shown; store the rest as it is read."""
+        """Refuse addresses that hold or may hold a secret: everyone sees them. Tidy the others."""
         faults = {}
         for field, parse in ADDRESSES.items():
             address = parse(getattr(self, field))
@@ -296,7 +316,7 @@ class Connection(SecretHolder):
         own = header_of(self.authentication, self.api_key_header)
         refuse_headers("headers", self.headers, own=own)
         if self.api_key_header:
-            refuse_headers("api_key_header", [{"name": self.api_key_header, "value": ""}], own="")
+            refuse_api_key_header(self.api_key_header)
         if self.entered.get("private_headers"):
             refuse_headers("private_headers", parse_headers(self.reveal("private_headers")), own=own)
         elif own and own in self.private_header_names():
@@ -316,9 +336,9 @@ class Connection(SecretHolder):
     def check_name(self) -> None:
         """Refuse a name that another connection of the same app has, in any letter case.
 
-        Two savers of one name could each overlook the other. To avoid this, whoever checks in a transaction holds
-        a lock until the transaction ends. Imports do not ask; a duplicate that came in by one keeps its name until
-        somebody changes it.
+        There is a possible race: two saves of one name at the same time could each overlook the other. To
+        avoid it, whoever checks in a transaction holds a lock until the transaction ends. Imports do not
+        check names. A duplicate that an import brought keeps its name until somebody changes it.
         """
         self.lock_names()
         same = Connection.objects.filter(app=self.app_id).named(self.name).values_list("pk", "name")
@@ -326,7 +346,7 @@ class Connection(SecretHolder):
             raise ValidationError({"name": "Another connection of this app has this name."})
 
     def lock_names(self) -> None:
-        """Let one transaction at a time check the names of an app; on SQLite, only one at a time writes at all."""
+        """Let only one transaction at a time check the names of an app. SQLite has one writer anyway."""
         if self.app_id is not None:
             # Weaker than the lock of a delete: connections that only point to the app go on.
             list(App.objects.select_for_update(no_key=True).filter(pk=self.app_id).values_list("pk"))

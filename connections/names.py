@@ -1,4 +1,4 @@
-"""When two names are the same: in any letter case, and however their accents are encoded."""
+"""Names of connections are equal in any letter case, and however their accents are encoded."""
 
 import unicodedata
 from typing import Any
@@ -9,13 +9,13 @@ BATCH = 2000
 
 
 def name_key(name: str) -> str:
-    """Return what all spellings of a name have in common."""
+    """Return the key of a name, which is the same for all its spellings."""
     folded = unicodedata.normalize("NFC", name).casefold()
     return unicodedata.normalize("NFC", folded)
 
 
 def fill_name_keys(connection: BaseDatabaseWrapper) -> None:
-    """Give a key to the connections that have none: rows from before there were keys, and from a dump of such."""
+    """Give a key to connections without one: rows that are older than the keys or come from an old dump."""
     with connection.cursor() as cursor:
         last = 0
         while rows := read_names(cursor, last):
@@ -27,7 +27,7 @@ def fill_name_keys(connection: BaseDatabaseWrapper) -> None:
 
 
 def read_names(cursor: Any, after: int) -> list[tuple[int, str]]:
-    """Return the next ids and names without a key. By id, so that each row is read once."""
+    """Return the next ids and names without a key, above the id `after`, so that each row is read once."""
     cursor.execute(
         "SELECT id, name FROM connections_connection WHERE name_key = '' AND id > %s ORDER BY id LIMIT %s",
         [after, BATCH],

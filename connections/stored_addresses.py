@@ -1,13 +1,22 @@
-"""What an upgrade does with addresses that were stored before their grammar was known: their passwords were shown."""
+"""The upgrade of addresses that were stored before their grammar was known, and so show their passwords."""
 
 import logging
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
-from connections.addresses import Address, parse_address, parse_endpoint
+from connections.addresses import (
+    Address,
+    has_host_in_front,
+    parse_address,
+    parse_endpoint,
+    parse_oracle,
+    tidy,
+)
+from connections.choices import ConnectionType
+from connections.destinations import destinations_of
 from connections.secrets.encryption import keyring
 from connections.versions import next_version
 from core import redaction
@@ -24,34 +33,31 @@ REMOVED = "(removed: it may hold a secret)"
 
 
 def take_credentials_out(apps: Any, using: str) -> None:
-    """Put the user names and passwords that stand in stored addresses where they belong, also in the record of changes.
+    """Move user names and passwords from stored addresses to their fields; remove them from audit entries.
 
-    An address that is read in no way stays as it is, as a connection without one is of no use, and is named in the log.
-    `apps` are the models as of the migration.
+    An address that no grammar reads stays as it is, as a connection without an address is of no use, and is
+    named in the log. `apps` are the models as of the migration.
     """
     version = next_version(using)
-    for connection in suspects(apps.get_model("connections", "Connection"), using):
+    for connection in all_of(apps.get_model("connections", "Connection"), using):
         take_from(connection, version)
         redaction.clear()
     conceal_changes(apps, using)
 
 
-def suspects(model: Any, using: str) -> Iterator[Any]:
-    """Yield the connections whose addresses may hold more than a place, by id, a batch at a time."""
-    suspect = Q()
-    for field in PARSERS:
-        suspect |= Q(**{f"{field}__contains": "@"}) | Q(**{f"{field}__contains": "="})
-    last, rows = 0, model._base_manager.using(using).filter(suspect).order_by("pk")
+def all_of(model: Any, using: str) -> Iterator[Any]:
+    """Yield every connection by id, read in batches: a password may stand behind any sign."""
+    last, rows = 0, model._base_manager.using(using).order_by("pk")
     while batch := list(rows.filter(pk__gt=last)[:BATCH]):
         yield from batch
         last = batch[-1].pk
 
 
 def take_from(connection: Any, version: int) -> None:
-    """Store a connection's address without its credentials; what the connection has of its own is kept."""
+    """Store a connection's address without its credentials; its own user name and password are kept."""
     faulty = [field for field, parse in PARSERS.items() if parse(getattr(connection, field)).refusal]
     address = parse_address(connection.url)
-    if "url" in faulty and not address.fault:
+    if "url" in faulty and not address.fault and keeps_destinations(connection, address):
         faulty.remove("url")
         move_credentials(connection, address, version)
     for field in faulty:
@@ -60,6 +66,20 @@ def take_from(connection: Any, version: int) -> None:
             connection.pk,
             field,
         )
+
+
+def keeps_destinations(connection: Any, address: Address) -> bool:
+    """Return whether a connection's secrets go where they went before, once its address has no credentials.
+
+    Of `user/password@place`, and of a password with a slash in it, some clients find a host in front of the
+    slash.
+    """
+    cleaned = copy(connection)
+    cleaned.url = address.text
+    if destinations_of(cleaned) != destinations_of(connection):
+        return False
+    is_oracle = connection.type == ConnectionType.ORACLE and parse_oracle(tidy(connection.url))
+    return bool(is_oracle) or not has_host_in_front(connection.url)
 
 
 def move_credentials(connection: Any, address: Address, version: int) -> None:
@@ -85,7 +105,7 @@ def move_credentials(connection: Any, address: Address, version: int) -> None:
 
 
 def conceal_changes(apps: Any, using: str) -> None:
-    """Take the credentials of addresses out of the record of changes, also of connections that are no more."""
+    """Remove the credentials of addresses from audit entries, also from those of deleted connections."""
     entries = apps.get_model("auditlog", "LogEntry")._base_manager.using(using)
     kinds = {"content_type__app_label": "connections", "content_type__model": "connection"}
     for pk, changes in entries.filter(**kinds).values_list("pk", "changes").iterator(BATCH):
@@ -98,11 +118,8 @@ def conceal(field: str, values: Any) -> Any:
     """Return the texts before and after a change of `field` without a secret."""
     if field not in PARSERS or not isinstance(values, list):
         return values
-    return [
-        shown(PARSERS[field](text)) if isinstance(text, str) and ("@" in text or "=" in text) else text
-        for text in values
-    ]
+    return [shown(PARSERS[field](text)) if isinstance(text, str) else text for text in values]
 
 
 def shown(address: Address) -> str:
-    return REMOVED if address.fault else address.text
+    return REMOVED if address.may_hold_a_secret else address.text

@@ -1,4 +1,4 @@
-"""The one sequence that numbers the states of all connections."""
+"""The sequence of versions. Every write of a connection gives it the next one."""
 
 import time
 
@@ -6,10 +6,11 @@ from django.db import connections
 
 
 def advance_version(using: str) -> None:
-    """Let the next version be above all that are there, and all that a lost database gave out before.
+    """Set the sequence above all stored versions, and above all that a lost database gave out.
 
-    Rows may come in from another database, or from a backup: counting on from it, a client would be told that what it
-    holds is current. Milliseconds run ahead of any sequence.
+    Rows may come from another database or from a backup. If the sequence continued from theirs, it would
+    repeat versions that clients know, and these would be told that what they hold is current. The time in
+    milliseconds grows faster than versions are given out.
     """
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT coalesce(max(version), 1) FROM connections_connection")
@@ -24,7 +25,7 @@ def advance_version(using: str) -> None:
 
 
 def next_version(using: str) -> int:
-    """Return a number that was never returned before, also not to a transaction that was rolled back (on PostgreSQL)."""
+    """Return a version that was never returned before; on PostgreSQL, not even to a failed transaction."""
     with connections[using].cursor() as cursor:
         if connections[using].vendor == "postgresql":
             cursor.execute("SELECT nextval('connections_version')")

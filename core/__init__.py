@@ -1,1 +1,1 @@
-"""What every app uses, and what knows no app."""
+"""Code that every app uses. It imports from no app."""

@@ -1,4 +1,4 @@
-"""What every page of the admin shares."""
+"""Bases of the pages in the admin."""
 
 from typing import Any, Generic, TypeVar
 
@@ -20,50 +20,53 @@ from unfold.paginator import InfinitePaginator
 M = TypeVar("M", bound=Model)
 
 
-# More than anybody types, and less than what a database takes in one statement.
-MAX_WORDS = 50
-MAX_TERMS = 100
-# What the filters of Django's admin append to the path of their field.
+# More than a user needs, and few enough for the database to take them in one statement.
+MAX_SEARCH_WORDS = 50
+MAX_TERMS = 100  # sort fields of a list, and values of one filter
+# The lookups that the filters of Django's admin append to the path of their field.
 FILTER_SUFFIXES = ("", "__exact", "__isnull", "__isempty")
 
 
 def is_id(text: Any) -> bool:
-    """Return whether `text` may be the id of a record: decimal digits, no more than 64 bits take."""
+    """Return whether `text` has the form of a primary key: decimal digits, as few as fit into 64 bits."""
     text = str(text)
     return text.isascii() and text.isdecimal() and len(text) < 20
 
 
-class KnownChoices:
-    """A field that searches for a record to choose. What is sent in place of an id selects nothing; Django's fails."""
+class IgnoreInvalidIds:
+    """Makes an autocomplete widget ignore values that are no ids. Django's own raises an error on them."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
-        return super().optgroups(name, [each for each in value if is_id(each)], attr)  # type: ignore[misc]  # of the widget
+        ids = [each for each in value if is_id(each)]
+        return super().optgroups(name, ids, attr)  # type: ignore[misc]  # the widget's
 
 
-class AutocompleteOne(KnownChoices, AutocompleteSelect):
+class AutocompleteOne(IgnoreInvalidIds, AutocompleteSelect):
     pass
 
 
-class AutocompleteMany(KnownChoices, AutocompleteSelectMultiple):
+class AutocompleteMany(IgnoreInvalidIds, AutocompleteSelectMultiple):
     pass
 
 
 class RegistryAdmin(ModelAdmin, Generic[M]):
-    """Lists that stay cheap on big tables; a record's history is its entries in the record of changes.
+    """Admin pages of one model, whose lists stay cheap on big tables.
 
-    An address may ask a list for what its filters offer, and for nothing else. What no database takes is 400.
+    The query of a list's address may use the lookups that its filters and links offer, and no others. Values
+    that the database would refuse are answered with 400. The history of a record is the audit, filtered by
+    that record.
     """
 
     list_per_page = 50
     list_fullwidth = True
     show_full_result_count = False
-    # Next and previous without a count of the whole table.
+    # Links to the next and the previous page, without a count of the whole table.
     paginator = InfinitePaginator
     warn_unsaved_form = True
     empty_value_display = "-"
-    # What an empty list says to do next.
+    # The text that an empty list shows.
     empty_hint = ""
-    # Look-ups that links of ours use beside the filters.
+    # Lookups that links in our templates use, beyond those of the filters.
     linked_lookups: tuple[str, ...] = ()
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -72,12 +75,16 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Allow what the list's filters and links ask for. Any other look-up could tell what the list does not show."""
+        """Allow the lookups of the list's filters and links.
+
+        Any other lookup could reveal values that the list does not show, such as digests of keys.
+        """
         list_filter = self.get_list_filter(request) if request else self.list_filter
         offered = {lookup for each in list_filter for lookup in self.lookups_of(each)}
         return lookup in offered or lookup in self.linked_lookups or lookup in self.date_lookups()
 
     def lookups_of(self, list_filter: Any) -> list[str]:
+        """Return the lookups that an entry of `list_filter` may put into the address."""
         if isinstance(list_filter, type) and issubclass(list_filter, SimpleListFilter):
             return [str(list_filter.parameter_name)]
         path = list_filter[0] if isinstance(list_filter, tuple | list) else list_filter
@@ -93,14 +100,14 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Raises `BadRequest` for a sort or a filter that repeats beyond all use."""
+        """Return Django's change list. Raises `BadRequest` for more than `MAX_TERMS` sorts or values."""
         repeated = max((len(values) for _, values in request.GET.lists()), default=0)
         if repeated > MAX_TERMS or request.GET.get(ORDER_VAR, "").count(".") >= MAX_TERMS:
             raise BadRequest(f"The address sorts or filters by more than {MAX_TERMS} terms.")
         return super().get_changelist_instance(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Say why the list is whole after a filter that cannot be used, from which Django leads here."""
+        """Explain why the list is unfiltered: Django redirects here from a filter that cannot be used."""
         if ERROR_FLAG in request.GET:
             self.message_user(
                 request, "This filter cannot be used: the list shows everything.", messages.WARNING
@@ -108,16 +115,19 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return super().changelist_view(request, extra_context)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Raises `BadRequest` for more words than a statement can hold. Fields that choose a record search here, too."""
-        if len(search_term.split()) > MAX_WORDS:
-            raise BadRequest(f"A search takes at most {MAX_WORDS} words.")
+        """Search a list, or the records that an autocomplete field offers.
+
+        Raises `BadRequest` for more than `MAX_SEARCH_WORDS` words.
+        """
+        if len(search_term.split()) > MAX_SEARCH_WORDS:
+            raise BadRequest(f"A search takes at most {MAX_SEARCH_WORDS} words.")
         return super().get_search_results(request, queryset, search_term)
 
-    def response_action(self, request: HttpRequest, queryset: Any, *place: Any, **options: Any) -> Any:
-        """Raises `BadRequest` if what was selected is no id."""
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run an action on the selected rows. Raises `BadRequest` if a selected value is no id."""
         if not all(map(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             raise BadRequest("What was selected is not in this list.")
-        return super().response_action(request, queryset, *place, **options)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def changeform_view(
         self,
@@ -126,7 +136,7 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        """Treat what is no id like the id of no record."""
+        """Answer to an address with an invalid id as to one whose record does not exist."""
         if object_id is not None and not is_id(object_id):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         return super().changeform_view(request, object_id, form_url, extra_context)
@@ -147,11 +157,12 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Leave out what an address proposes for a field that cannot hold it."""
-        proposed = super().get_changeform_initial_data(request)
-        return {name: value for name, value in proposed.items() if self.takes(name, value)}
+        """Return the initial values that the address gives, without those that their fields do not accept."""
+        initial = super().get_changeform_initial_data(request)
+        return {name: value for name, value in initial.items() if self.accepts(name, value)}
 
-    def takes(self, name: str, value: Any) -> bool:
+    def accepts(self, name: str, value: Any) -> bool:
+        """Return whether the field `name` exists and takes `value`, or each of a list of values."""
         try:
             field = self.opts.get_field(name)
             target = field.target_field if field.is_relation else field
@@ -162,7 +173,7 @@ class RegistryAdmin(ModelAdmin, Generic[M]):
 
 
 class ReadOnlyAdmin(RegistryAdmin[M]):
-    """Records of what happened: to be read, not to be made, changed or removed; they have no history of their own."""
+    """Pages of records that nobody adds, changes or deletes by hand, such as logs. They have no history."""
 
     def changeform_view(
         self,

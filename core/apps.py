@@ -8,6 +8,7 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
+        from core import checks  # noqa: F401  # registers the system checks
         from core.api import schema  # noqa: F401  # registers the extensions of the OpenAPI description
         from core.db.lookups import add_sqlite_functions
 
@@ -15,7 +16,7 @@ class CoreConfig(AppConfig):
 
 
 class AuditConfig(AuditlogConfig):
-    """`auditlog` under the names that the admin shows to operators."""
+    """The app `auditlog`, under the names that the admin shows to operators."""
 
     verbose_name = "Record"
     default = False

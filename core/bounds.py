@@ -1,7 +1,7 @@
-"""What of a request is refused or cut for its length, before anyone knows who calls.
+"""Limits on the length of a request's parts, enforced before the caller is authenticated.
 
-Django and Python take a time that grows with the square of the length for some of it: a stranger's one request could
-keep a process for minutes.
+Django and Python parse some parts in a time that grows with the square of their length. Without the limits,
+one request of an unauthenticated client could keep a process busy for minutes.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,23 +14,23 @@ from core.api.errors import shape
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MAX_HEADERS = 65_536  # characters of the values of all headers
-MAX_PATH = 2_048  # characters; no path of the registry has a quarter of them
-MAX_CONTENT_TYPE = 255
-MAX_QUERY = 8_192  # characters, but for lists of the API, which take up to 64 kB of arguments
+MAX_HEADERS_LENGTH = 65_536  # characters in the values of all headers together
+MAX_PATH_LENGTH = 2_048  # characters; the registry's own paths have fewer than a quarter of them
+MAX_CONTENT_TYPE_LENGTH = 255  # characters
+MAX_QUERY_LENGTH = 8_192  # characters
 MAX_ANONYMOUS_BODY = 65_536  # bytes; the longest password, percent-encoded, has 50,000
-MAX_ANONYMOUS_MULTIPART = (
-    16_384  # bytes; its many small parts are dear, and no page without an account sends it
-)
+# Bytes. Many small parts cost much time, and the pages for anonymous users send no multipart forms.
+MAX_ANONYMOUS_MULTIPART = 16_384
 
-LONG_QUERIES = "/api/connections"
+# The list calls below this path take up to 64 kB of arguments in the query.
+LONG_QUERY_PATH = "/api/connections"
 
 
 def bound_requests(application: "WSGIApplication") -> "WSGIApplication":
-    """Return `application` with requests that Django reads in no more time than their length takes."""
+    """Return `application` behind the limits, so that parsing takes time linear in the length."""
 
     def bounded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if sum(len(value) for name, value in environ.items() if name.startswith("HTTP_")) > MAX_HEADERS:
+        if headers_length(environ) > MAX_HEADERS_LENGTH:
             start_response("431 Request Header Fields Too Large", [("Content-Type", "application/json")])
             return [b'{"msg":"The headers are too large.","errors":[]}']
         environ["PATH_INFO"] = bound_path(environ["PATH_INFO"])
@@ -43,52 +43,66 @@ def bound_requests(application: "WSGIApplication") -> "WSGIApplication":
     return bounded
 
 
+def headers_length(environ: "WSGIEnvironment") -> int:
+    """Return the number of characters in the values of all headers."""
+    return sum(len(value) for name, value in environ.items() if name.startswith("HTTP_"))
+
+
 def bound_path(path: str) -> str:
-    """Return a path that is UTF-8 and no longer than `MAX_PATH`; one that was not names nothing, nor does what is left."""
-    path = path[:MAX_PATH]
+    """Return `path` cut to `MAX_PATH_LENGTH`, with bytes that are no UTF-8 replaced.
+
+    Nothing exists at a path that has to be changed, neither before nor after, so the answer stays 404.
+    """
+    path = path[:MAX_PATH_LENGTH]
     if path.isascii():
         return path
     return path.encode("latin-1").decode("utf-8", "replace").encode().decode("latin-1")
 
 
 def bound_content_type(content_type: str) -> str:
-    """Return a media type that Django can read: one with parameters of RFC 2231 may be none, and raises in its hands."""
-    return "" if len(content_type) > MAX_CONTENT_TYPE or "*" in content_type else content_type
+    """Return `content_type`, or an empty text if it is too long or has parameters in the syntax of RFC 2231.
+
+    Django raises an error where such a parameter is malformed.
+    """
+    return "" if len(content_type) > MAX_CONTENT_TYPE_LENGTH or "*" in content_type else content_type
 
 
 def drop_escaped(cookies: str) -> str:
-    """Return `cookies` without those that have a backslash, which none of ours has.
+    """Return `cookies` without those that contain a backslash. None of this product's cookies does.
 
-    See CVE-2024-7592: to take it out costs Python, up to 3.11.9, the square of the cookie's length.
+    Python up to 3.11.9 unescapes a cookie in a time that grows with the square of its length (CVE-2024-7592).
     """
     return ";".join(cookie for cookie in cookies.split(";") if "\\" not in cookie)
 
 
 class BoundsMiddleware:
-    """Refuse queries and forms that only someone with an account may send so long."""
+    """Refuses queries that are too long, and large forms of users who are not logged in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if len(request.META.get("QUERY_STRING", "")) > MAX_QUERY and not request.path_info.startswith(
-            LONG_QUERIES
-        ):
+        if is_long_query(request):
             return refuse(request, 414, "The query is too long.")
         if is_large_form(request) and not request.user.is_authenticated:
             return refuse(request, 413, "The body is too large.")
         return self.get_response(request)
 
 
+def is_long_query(request: HttpRequest) -> bool:
+    too_long = len(request.META.get("QUERY_STRING", "")) > MAX_QUERY_LENGTH
+    return too_long and not request.path_info.startswith(LONG_QUERY_PATH)
+
+
 def is_large_form(request: HttpRequest) -> bool:
-    """Say whether a page gets a large form; the API reads its bodies itself, and knows who calls before."""
+    """Return whether a page gets a large form. The API limits its bodies itself, after authentication."""
     multipart = (request.content_type or "").startswith("multipart/")
     limit = MAX_ANONYMOUS_MULTIPART if multipart else MAX_ANONYMOUS_BODY
     return length_of(request) > limit and not request.path_info.startswith("/api/")
 
 
 def length_of(request: HttpRequest) -> int:
-    """Return the length of the body in bytes, as it was announced."""
+    """Return the length of the body in bytes that the request states; 0 if it states none or no number."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isdecimal() and len(length) < 19 else 0
 

@@ -1,4 +1,4 @@
-"""Django's own error handlers: the API's shape below `/api/`, a page everywhere else."""
+"""Django's error handlers. They answer in the API's error shape below `/api/`, and with a page elsewhere."""
 
 import logging
 import sys
@@ -22,9 +22,10 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's 400 (a bad Host, say); Django takes a session that could not be stored for the client's fault, too.
+    """Answer 400, for example to a `Host` that is not allowed. The page shows only messages meant for users.
 
-    A page repeats only sentences that are meant to be read.
+    Answer 503 if an outage of the database is behind it: Django treats a session that it could not store as a
+    bad request.
     """
     if outage := find_outage(exception):
         return unavailable(request, outage)
@@ -34,16 +35,17 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def sentence_for(exception: Exception) -> str:
-    """Return what a page says of a bad request; an empty text for what only the log should know."""
+    """Return the sentence that the page shows; an empty text if the message is for the log only."""
     if isinstance(exception, DisallowedModelAdminLookup | DisallowedModelAdminToField):
         return "The address asks for something that is not offered here."
     return str(exception) if isinstance(exception, BadRequest) else ""
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's 500, called while the error is handled; the request id is what leads to the log.
+    """Answer 500 with the request id, by which an operator finds the error in the log.
 
-    An outage comes here from wherever it was raised: a view, its template, or middleware.
+    Django calls this while it handles the exception. An outage of the database, wherever it was raised, is
+    answered with 503 here: in a view, in a template that is rendered later, or in middleware.
     """
     if outage := find_outage(sys.exc_info()[1]):
         return unavailable(request, outage)
@@ -55,7 +57,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest, outage: BaseException) -> HttpResponse:
-    """503: what a form sent stays with the browser, which sends it again when the page is reloaded."""
+    """Answer 503. To a form, the page says that a reload sends it again: the browser still has its values."""
     give_up_connection()
     if is_api(request):
         response: HttpResponse = JsonResponse(shape(str(Unavailable.default_detail)), status=503)
@@ -71,6 +73,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def page(template: str, status: int, **context: Any) -> HttpResponse:
-    """Answer with a page that needs its template alone: context processors may ask the database."""
+    """Return a page. It is rendered without context processors, because those may query the database."""
     body = render_to_string(template, {"request_id": request_id.get(), **context})
     return HttpResponse(body, status=status, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""`dumpdata`'s JSON with whole datetimes: Django's own cuts microseconds off, as ECMAScript would."""
+"""A format for `dumpdata` that keeps microseconds. Django's own JSON cuts datetimes to milliseconds."""
 
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,6 @@ class ExactEncoder(DjangoJSONEncoder):
 
 
 class Serializer(JSONSerializer):
-    def _init_options(self) -> None:  # the hook that Django's own JSON formats use
+    def _init_options(self) -> None:  # Django's other JSON formats override it too
         super()._init_options()  # type: ignore[misc]  # missing from the stubs
         self.json_kwargs["cls"] = ExactEncoder

@@ -1,4 +1,4 @@
-"""Records that come as examples, until somebody edits one: imports remove those that nobody touched."""
+"""Example records. An import removes those that nobody has edited."""
 
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -9,25 +9,25 @@ M = TypeVar("M", bound=models.Model)
 
 
 def with_field(update_fields: Collection[str] | None, name: str) -> set[str] | None:
-    """Return what a save is to write if `name` has to be written too."""
+    """Return `update_fields` with `name` added; `None`, which means all fields, stays `None`."""
     return None if update_fields is None else {*update_fields, name}
 
 
 class ExampleQuerySet(models.QuerySet[M]):
-    """Every write of examples through the ORM makes them records like others."""
+    """A queryset whose updates turn examples into ordinary records."""
 
     def update(self, **values: Any) -> int:
         return super().update(**{"demo": False} | values)
 
     def keep(self) -> None:
-        """Take the examples among these for records like others: something around them was edited."""
+        """Turn the examples in this queryset into ordinary records, as something around them changed."""
         self.filter(demo=True).update(demo=False)
 
 
 class Example(models.Model):
-    """A record that may have come as an example."""
+    """A record that may be an example. Saving an example turns it into an ordinary record."""
 
-    # Shipped as an example, and not edited since.
+    # True for a record of the example data that nobody has edited.
     demo = models.BooleanField(default=False, editable=False)
 
     class Meta:

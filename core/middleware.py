@@ -1,30 +1,27 @@
-"""A request id for every answer and every log line."""
+"""The request id in every answer and log line."""
 
 import logging
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from random import getrandbits
-from typing import Any
+from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.middleware.gzip import GZipMiddleware
 
 from core import redaction
 
-SANE_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def current_request_id() -> str:
-    """Return the id of the request that this thread serves, `-` outside one."""
+    """Return the id of the request that this thread handles; `-` outside of a request."""
     return request_id.get()
 
 
 class RequestIdMiddleware:
-    """Keep the caller's `X-Request-ID` if it is sane, make one otherwise, and send it back."""
+    """Takes the request id from a valid `X-Request-ID`, or makes a new one, and sends it with the answer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -32,25 +29,14 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         redaction.clear()
-        request_id.set(sent if SANE_ID.fullmatch(sent) else f"{getrandbits(128):032x}")
+        request_id.set(sent if VALID_REQUEST_ID.fullmatch(sent) else uuid4().hex)
         response = self.get_response(request)
         response["X-Request-ID"] = request_id.get()
         return response
 
 
-class CompressionMiddleware(GZipMiddleware):
-    """Leaves alone what has its `Vary` header already and goes to a client that takes no gzip, as most programs do."""
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
-        if response.get("Vary") == "Accept-Encoding" and "gzip" not in request.META.get(
-            "HTTP_ACCEPT_ENCODING", ""
-        ):
-            return response
-        return super().process_response(request, response)
-
-
 class RequestIdFilter(logging.Filter):
-    """Add the running request's id to each log record."""
+    """Adds the id of the current request to each log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()

@@ -1,7 +1,6 @@
-"""Middleware for pages alone: API calls have bearers and no session, and skip it."""
+"""Middleware for pages. Calls of the API have a bearer and no session, so they need none of it."""
 
 import logging
-from typing import Any
 
 from csp.constants import UNSAFE_EVAL
 from csp.middleware import CSPMiddleware, PolicyParts
@@ -11,35 +10,20 @@ from django.core.paginator import InvalidPage
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.deprecation import MiddlewareMixin
 
 from core.error_pages import bad_request
+from core.speed import HTMLOnly, PagesOnly
 
 logger = logging.getLogger(__name__)
 
 
-class PagesOnly(MiddlewareMixin):
-    """Leaves out what would be a tenth of the cost of a small call."""
-
-    def __call__(self, request: HttpRequest) -> Any:
-        return (
-            self.get_response(request) if request.path_info.startswith("/api/") else super().__call__(request)
-        )
-
-
-class ContentSecurityPolicy(CSPMiddleware):
-    """Tells browsers what a page may load and run. Answers that are no pages go without: they load nothing."""
-
-    def __call__(self, request: HttpRequest) -> Any:
-        response: Any = self.get_response(request)  # no server here is asynchronous
-        if response.get("Content-Type", "").startswith("text/html"):
-            return self.process_response(request, response)
-        return response
+class ContentSecurityPolicy(HTMLOnly, CSPMiddleware):
+    """Sends the Content-Security-Policy with HTML pages. Other answers load nothing and need none."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
-        """Let the admin's own scripts evaluate the expressions that Alpine.js keeps in its pages."""
+        """Allow `eval` on pages of the admin: Alpine.js evaluates the expressions in their attributes."""
         parts = super().get_policy_parts(request, response, report_only)
         if request.path_info.startswith("/admin/") and response.status_code < 400:
             parts.update = {"script-src": [UNSAFE_EVAL]}
@@ -47,21 +31,20 @@ class ContentSecurityPolicy(CSPMiddleware):
 
 
 class BadAddressMiddleware(PagesOnly):
-    """Answers 400 with a sentence where an address holds what no database takes."""
+    """Answers 400 to an address with a value that the database refuses."""
 
     def process_request(self, request: HttpRequest) -> None:
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("The address holds a NUL character, and no text here has one.")
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Take the database's or a paginator's word for it. Anything else that fails is a bug."""
-        if request.path_info.startswith("/api/") or not isinstance(
-            exception, DataError | OverflowError | InvalidPage
-        ):
+        """Answer 400 if the database or a paginator refused a value. Any other exception is a bug."""
+        refused = isinstance(exception, DataError | OverflowError | InvalidPage)
+        if request.path_info.startswith("/api/") or not refused:
             return None
         logger.warning("Refused: %s: %s", type(exception).__name__, exception)
         return bad_request(request, BadRequest("A number or a text in the address is too large."))
 
 
 class Messages(PagesOnly, MessageMiddleware):
-    """What the admin says after a change."""
+    """Django's messages, such as the one that the admin shows after a change."""

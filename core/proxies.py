@@ -1,7 +1,7 @@
-"""Who a request comes from, where proxies stand between.
+"""The client's address and scheme of a request that comes through proxies.
 
-A proxy of `TRUSTED_PROXIES` says so in `X-Forwarded-For` and `X-Forwarded-Proto`. What it says is read here, once, and
-both headers go: nothing behind can take a claim of anyone else for it.
+The proxies of `TRUSTED_PROXIES` tell them in `X-Forwarded-For` and `X-Forwarded-Proto`. Both headers are read
+here and then removed, so that no other code can trust what a client wrote into them.
 """
 
 from collections.abc import Iterable
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Addresses of `X-Forwarded-For` that are looked at, from the end; a client may send any number before them.
+# Addresses that are read from the end of `X-Forwarded-For`. A client may send any number before them.
 MAX_HOPS = 20
 SCHEMES = ("http", "https")
 
 
 def trust_proxies(application: "WSGIApplication", networks: list[str]) -> "WSGIApplication":
-    """Return `application` behind the proxies of `networks`.
+    """Return `application` behind the proxies of `networks`, given as addresses or networks in CIDR notation.
 
-    It finds in `REMOTE_ADDR` the client's address, in its shortest form, and nothing where the peer has none, as on a
-    Unix socket; in `wsgi.url_scheme` how the client came. Raises `ValueError` for what is no network.
+    The application finds the client's address in `REMOTE_ADDR`, in its shortest form, and the scheme in
+    `wsgi.url_scheme`. `REMOTE_ADDR` is empty if the peer has no address, as on a Unix socket. Raises
+    `ValueError` for a text that is no network.
     """
     trusted = tuple(map(read_network, networks))
 
@@ -33,7 +34,7 @@ def trust_proxies(application: "WSGIApplication", networks: list[str]) -> "WSGIA
         forwarded_for = environ.pop("HTTP_X_FORWARDED_FOR", "")
         forwarded_proto = environ.pop("HTTP_X_FORWARDED_PROTO", "")
         environ["REMOTE_ADDR"] = str(peer or "")
-        if peer and is_among(peer, trusted):
+        if peer and is_in_any(peer, trusted):
             environ["REMOTE_ADDR"] = str(find_client(peer, forwarded_for, trusted))
             environ["wsgi.url_scheme"] = find_scheme(forwarded_proto) or environ["wsgi.url_scheme"]
         return application(environ, start_response)
@@ -42,9 +43,11 @@ def trust_proxies(application: "WSGIApplication", networks: list[str]) -> "WSGIA
 
 
 def find_client(peer: Address, forwarded_for: str, trusted: tuple[Network, ...]) -> Address:
-    """Return the last address that is no trusted proxy's; the trusted one after it, if it has none.
+    """Return the client's address: the last one of `forwarded_for` that is no trusted proxy's.
 
-    Each proxy adds whom it saw to the end: what comes before the first stranger may be made up.
+    Each proxy appends the address of its peer. So the addresses are read from the end, and those before the
+    first untrusted one may be forged. If that one is unreadable, return the trusted one after it; if all are
+    trusted, the first.
     """
     client = peer
     for text in reversed(forwarded_for.rsplit(",", MAX_HOPS)):
@@ -54,20 +57,20 @@ def find_client(peer: Address, forwarded_for: str, trusted: tuple[Network, ...])
         if address is None:  # `unknown`, or a name that hides the address
             break
         client = address
-        if not is_among(client, trusted):
+        if not is_in_any(client, trusted):
             break
     return client
 
 
 def find_scheme(forwarded_proto: str) -> str:
-    """Return how the client came to the first of the proxies; an empty text if that is not said."""
+    """Return the scheme by which the client reached the first proxy; an empty text if the header has none."""
     scheme = forwarded_proto.partition(",")[0].strip().lower()
     return scheme if scheme in SCHEMES else ""
 
 
 @lru_cache(maxsize=1024)
 def read_address(text: str) -> Address | None:
-    """Return the address in a text, which may have a port, brackets, quotes or a zone; `None` if it is no address."""
+    """Return the address in `text`, which may have a port, brackets, quotes or a zone; `None` without one."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -81,12 +84,12 @@ def read_address(text: str) -> Address | None:
 
 
 def read_network(text: str) -> Network:
-    """Return the network that `text` names; IPv4's own where it is written as IPv6."""
+    """Return the network that `text` names, as IPv4 if it is one of IPv4-mapped IPv6 addresses."""
     network = ip_network(text)
     if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
         return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
     return network
 
 
-def is_among(address: Address, networks: tuple[Network, ...]) -> bool:
+def is_in_any(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)

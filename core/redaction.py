@@ -1,7 +1,8 @@
-"""Keeps secrets out of everything that is written about a failure: logs, tracebacks, error mails, DEBUG pages.
+"""Keeps secrets out of all that is written about a failure: logs, tracebacks, error mails, DEBUG pages.
 
-What was sealed, opened or entered is remembered for the rest of the request (or command), and every text that goes to a
-log or a report has it taken out: raw, URL-quoted, base64, and as HTML, Python and JSON write it.
+Code that encrypts, decrypts or receives a secret adds it here for the rest of the request or command. Every
+text that goes to a log or a report then has these secrets replaced by `REDACTED`. A secret is also recognized
+URL-quoted, in base64, and escaped as HTML, Python and JSON escape it.
 """
 
 import base64
@@ -23,16 +24,17 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-MIN_LENGTH = 4  # characters; taking shorter ones out would garble every line and hide nothing
-# Characters of a secret that are sought first, in every form; all of it is sought only where they were found.
-PREFIX_LENGTH = 64
-MAX_LENGTH = (
-    10_000  # characters of a secret whose end is found; what follows the start of a longer one is cut
-)
-MAX_SECRETS = 5_000  # secrets; while more are remembered, nothing of a text is written
-MAX_TEXT = 1_000_000  # characters of a text that is searched; a longer one is not written
+# Shorter texts are not redacted: to replace them would garble every line and hide nothing.
+MIN_SECRET_LENGTH = 4  # characters
+# A text is searched for the encodings of a secret's first characters. The encodings of the whole secret are
+# made and compared only where those were found.
+PREFIX_LENGTH = 64  # characters
+# The end of a longer secret is not searched for: the text is cut where such a secret begins.
+MAX_SECRET_LENGTH = 10_000  # characters
+MAX_SECRETS = 5_000  # while a request has more, its texts are replaced as a whole
+MAX_TEXT_LENGTH = 1_000_000  # characters; a longer text is not searched, but replaced as a whole
 REDACTED = "[secret]"
-# What a line of the log has.
+# The fields of a log line.
 LINE_FORMAT: dict[str, Any] = {
     "fmt": "{asctime}{levelname}{name}{message}{request_id}",
     "style": "{",
@@ -41,172 +43,193 @@ LINE_FORMAT: dict[str, Any] = {
 
 
 class Secret:
-    """A text to take out. Its forms are made once, and those of a long one as a whole only when they are needed."""
+    """A text to redact. Its encodings are computed once, and those of a long text only when needed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     @cached_property
-    def starts(self) -> set[str]:
+    def prefix_encodings(self) -> set[str]:
+        """The encodings of the first `PREFIX_LENGTH` characters."""
         return encodings(self.text[:PREFIX_LENGTH])
 
     @cached_property
-    def wholes(self) -> list[str]:
-        """Every form of the whole secret, the longest first; none of one that is too long."""
-        return sorted(encodings(self.text), key=len, reverse=True) if len(self.text) <= MAX_LENGTH else []
+    def full_encodings(self) -> list[str]:
+        """The encodings of the whole secret, the longest first; empty if it exceeds `MAX_SECRET_LENGTH`."""
+        if len(self.text) > MAX_SECRET_LENGTH:
+            return []
+        return sorted(encodings(self.text), key=len, reverse=True)
 
-    def end(self, text: str, place: int, start: str) -> int | None:
-        """Return where the secret ends that begins in `text` with `start`; `None` if the rest is not there."""
+    def find_end(self, text: str, index: int, prefix: str) -> int | None:
+        """Return the index in `text` after the secret whose encoded `prefix` stands at `index`.
+
+        Return `None` if the rest of the secret does not follow, or the secret is too long to look for its
+        end.
+        """
         if len(self.text) <= PREFIX_LENGTH:
-            return place + len(start)
-        return next((place + len(whole) for whole in self.wholes if text.startswith(whole, place)), None)
+            return index + len(prefix)
+        ends = (index + len(each) for each in self.full_encodings if text.startswith(each, index))
+        return next(ends, None)
 
 
-class KnownSecrets:
-    """The secrets of one request, in an index: the cost of a search grows with the text, not with their number."""
+class SecretIndex:
+    """The secrets of one request, indexed by their prefixes.
+
+    The cost of a search grows with the length of the text, not with the number of secrets.
+    """
 
     def __init__(self) -> None:
         self.secrets: dict[str, Secret] = {}
-        self.new: list[Secret] = []
-        self.starts: dict[str, list[Secret]] = {}
-        # The lengths of the starts, by the characters that they begin with.
-        self.lengths: dict[str, set[int]] = {}
+        # Added, but not indexed yet.
+        self.pending: list[Secret] = []
+        self.by_prefix: dict[str, list[Secret]] = {}
+        # The lengths of the encoded prefixes, by their first `MIN_SECRET_LENGTH` characters.
+        self.prefix_lengths: dict[str, set[int]] = {}
         self.lock = Lock()
 
     def add(self, text: str) -> None:
         with self.lock:
             if text not in self.secrets and len(self.secrets) <= MAX_SECRETS:
                 self.secrets[text] = Secret(text)
-                self.new.append(self.secrets[text])
+                self.pending.append(self.secrets[text])
 
-    def index(self) -> None:
-        """Make the forms of what was added, which most requests never need."""
+    def index_pending(self) -> None:
+        """Index what was added. Done before a search, because most requests never write a text to redact."""
         with self.lock:
-            for secret in self.new:
-                for start in secret.starts:
-                    self.starts.setdefault(start, []).append(secret)
-                    self.lengths.setdefault(start[:MIN_LENGTH], set()).add(len(start))
-            self.new = []
+            for secret in self.pending:
+                for prefix in secret.prefix_encodings:
+                    self.by_prefix.setdefault(prefix, []).append(secret)
+                    self.prefix_lengths.setdefault(prefix[:MIN_SECRET_LENGTH], set()).add(len(prefix))
+            self.pending = []
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where in `text` secrets begin and end, in order; they may overlap.
+    def find_spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the start and end index of each secret in `text`, sorted by start. Spans may overlap.
 
-        A part of a long secret ends with the text: how much more of it follows is not known.
+        Where `text` has the prefix of a long secret without the rest, the span extends to the end of the
+        text: it is unknown how much more of the secret follows.
         """
         ends: dict[Secret, int] = {}
-        for place, start in self.found(text):
-            for secret in self.starts[start]:
-                end = secret.end(text, place, start)
-                if end is None and place < ends.get(secret, 0):
-                    continue  # a long secret that repeats its start, as it was found before
+        for index, prefix in self.find_prefixes(text):
+            for secret in self.by_prefix[prefix]:
+                end = secret.find_end(text, index, prefix)
+                if end is None and index < ends.get(secret, 0):
+                    continue  # the secret repeats its own prefix, inside the span that was found before
                 ends[secret] = len(text) if end is None else end
-                yield place, ends[secret]
+                yield index, ends[secret]
 
-    def found(self, text: str) -> Iterator[tuple[int, str]]:
-        """Yield each place in `text` where a start stands, and the start."""
-        lengths = self.lengths
-        for place in [place for place in range(len(text)) if text[place : place + MIN_LENGTH] in lengths]:
-            for length in lengths[text[place : place + MIN_LENGTH]]:
-                if (start := text[place : place + length]) in self.starts:
-                    yield place, start
+    def find_prefixes(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield each index in `text` at which an encoded prefix stands, and that prefix."""
+        lengths = self.prefix_lengths
+        # A comprehension, which is the quickest way through a text that mostly has no prefix.
+        candidates = [
+            index for index in range(len(text)) if text[index : index + MIN_SECRET_LENGTH] in lengths
+        ]
+        for index in candidates:
+            for length in lengths[text[index : index + MIN_SECRET_LENGTH]]:
+                if (prefix := text[index : index + length]) in self.by_prefix:
+                    yield index, prefix
 
     def redact(self, text: str) -> str:
-        if len(text) > MAX_TEXT or len(self.secrets) > MAX_SECRETS:
+        if len(text) > MAX_TEXT_LENGTH or len(self.secrets) > MAX_SECRETS:
             return REDACTED
-        self.index()
+        self.index_pending()
         parts, done = [], 0
-        for begin, end in merged(self.spans(text)):
-            parts += [text[done:begin], REDACTED]
+        for start, end in merge_spans(self.find_spans(text)):
+            parts += [text[done:start], REDACTED]
             done = end
         return "".join([*parts, text[done:]])
 
 
-def merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield `spans`, which come in order, and make those that overlap one: no secret leaves a rest beside another."""
-    begin = end = -1
-    for place, until in spans:
-        if place >= end and end >= 0:
-            yield begin, end
-        if place >= end:
-            begin = place
-        end = max(end, until)
-    if end >= 0:
-        yield begin, end
+def merge_spans(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield `spans`, sorted by start, with overlapping ones merged, so that each is replaced once."""
+    merged: tuple[int, int] | None = None
+    for start, end in spans:
+        if merged is None or start >= merged[1]:
+            if merged is not None:
+                yield merged
+            merged = (start, end)
+        else:
+            merged = (merged[0], max(merged[1], end))
+    if merged is not None:
+        yield merged
 
 
-known: ContextVar[KnownSecrets | None] = ContextVar("known", default=None)
+current_secrets: ContextVar[SecretIndex | None] = ContextVar("current_secrets", default=None)
 
 
 def add(secret: str) -> None:
-    """Take `secret` out of everything that is written from here on in this request."""
-    if len(secret) < MIN_LENGTH:
+    """Redact `secret` in everything that this request or command writes from now on."""
+    if len(secret) < MIN_SECRET_LENGTH:
         return
-    if (secrets := known.get()) is None:
-        known.set(secrets := KnownSecrets())
+    if (secrets := current_secrets.get()) is None:
+        current_secrets.set(secrets := SecretIndex())
     secrets.add(secret)
 
 
 def clear() -> None:
-    known.set(None)
+    """Forget the secrets of this request or command."""
+    current_secrets.set(None)
 
 
 def encodings(secret: str) -> set[str]:
-    """Return every way in which a text may hold `secret`: in base64 or not, written once or twice as others write it."""
+    """Return the forms in which a text may contain `secret`: plain or in base64, each escaped up to twice."""
     raw = secret.encode("utf-8", "surrogatepass")
-    encoded = {
-        within(encode, raw, before)
+    in_base64 = {
+        base64_within(encode, raw, preceding)
         for encode in (base64.b64encode, base64.urlsafe_b64encode)
-        for before in range(3)
+        for preceding in range(3)
     }
-    once = {form for text in (secret, *encoded) for form in (text, *written(text))}
-    return once | {form for text in once for form in written(text)}
+    once = {form for text in (secret, *in_base64) for form in (text, *escapes(text))}
+    return once | {form for text in once for form in escapes(text)}
 
 
-def written(text: str) -> Iterator[str]:
-    """Yield `text` as URLs, HTML, Python and JSON write it."""
+def escapes(text: str) -> Iterator[str]:
+    """Yield `text` as URLs, HTML, Python and JSON escape it."""
     raw = text.encode("utf-8", "surrogatepass")
     yield from (quote(raw, safe=""), quote(raw), quote_plus(raw), html.escape(text))
-    # Python escapes a single quote only where there are both kinds, of which one may be the neighbour's.
+    # Python escapes a single quote only in a text that has both kinds of quotes, and text around the secret
+    # may have the other kind.
     yield from (repr(text)[1:-1], repr(f"{text}'\"")[1:-4], repr(raw)[2:-1], repr(raw + b"'\"")[2:-4])
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
 
 
-def within(encode: Callable[[bytes], bytes], raw: bytes, before: int) -> str:
-    """Return the base64 of `raw` where `before` bytes (modulo 3) precede it, as a user name does in a Basic header.
+def base64_within(encode: Callable[[bytes], bytes], raw: bytes, preceding: int) -> str:
+    """Return the base64 of `raw` inside a longer value, after `preceding` bytes modulo 3.
 
-    The characters at both ends that its neighbours share are left out.
+    In a Basic header the user name precedes the password. The first and the last character are left out where
+    they also encode bits of the bytes around `raw`.
     """
-    text = encode(b"\0" * before + raw).decode()
-    return text[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+    text = encode(b"\0" * preceding + raw).decode()
+    return text[(preceding * 8 + 5) // 6 : (preceding + len(raw)) * 8 // 6]
 
 
 def redact(text: str) -> str:
-    """Return `text` without the secrets that are remembered."""
-    secrets = known.get()
+    """Return `text` with the secrets of this request or command replaced."""
+    secrets = current_secrets.get()
     return text if secrets is None else secrets.redact(text)
 
 
 def mask(text: str) -> str:
-    """Return what the record of changes says in place of a secret (or its seal)."""
+    """Return what the audit shows in place of a secret or its ciphertext."""
     return "changed" if text not in ("", "None") else text
 
 
 class RedactingFormatter(OrjsonFormatter):
-    """Writes a record as one line of JSON, without the secrets that are remembered."""
+    """Formats a log record as one line of JSON, with secrets redacted."""
 
-    def formatTime(self, record: LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the name that `logging` calls
+    def formatTime(self, record: LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # `logging` calls it
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: redact(value) if isinstance(value, str) else without_secret(value)
+            name: redact(value) if isinstance(value, str) else hide_secret(value)
             for name, value in log_data.items()
         }
 
 
-def holds_secret(value: Any) -> bool:
-    """Say whether `value` shows a secret; what cannot be shown is taken for one."""
-    if known.get() is None:
+def shows_secret(value: Any) -> bool:
+    """Return whether the `repr` of `value` contains a secret, or raises an error."""
+    if current_secrets.get() is None:
         return False
     try:
         text = repr(value)
@@ -215,15 +238,22 @@ def holds_secret(value: Any) -> bool:
     return redact(text) != text
 
 
-def without_secret(value: Any) -> Any:
-    """Return `value`, or what stands for it: pages break long texts into lines and cut them, so that a part would stay."""
-    return REDACTED if isinstance(value, QueryDict) or holds_secret(value) else value
+def hide_secret(value: Any) -> Any:
+    """Return `value`, or `REDACTED` in place of a form or of anything that shows a secret.
+
+    The whole value is replaced, because an error page wraps and cuts long values: a part of a secret would be
+    left that no search recognizes.
+    """
+    return REDACTED if isinstance(value, QueryDict) or shows_secret(value) else value
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
-    """Django's own filter, which it switches off for DEBUG pages; form values go by their names, too."""
+    """Django's own filter, but active on DEBUG pages too, and hiding form values by their names as well.
 
-    # The last two stand in the environment of a request, where other servers put all of the process's own.
+    A request's environment may hold the whole environment of the process, with settings such as
+    `DATABASE_URL`: some WSGI servers put it there.
+    """
+
     hidden_settings = re.compile(
         f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PRIVATE|DATABASE_URL|CSRF_COOKIE$",
         re.IGNORECASE,
@@ -233,7 +263,7 @@ class ReporterFilter(SafeExceptionReporterFilter):
         return True
 
     def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, str]:
-        """Return the cookies' names: whoever has the value of one has the session."""
+        """Return the cookies with hidden values: that of the session cookie gives access to the session."""
         return dict.fromkeys(getattr(request, "COOKIES", {}), self.cleansed_substitute)
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
@@ -242,11 +272,11 @@ class ReporterFilter(SafeExceptionReporterFilter):
 
     def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> Any:
         found = super().get_traceback_frame_variables(request, tb_frame)
-        return {name: without_secret(value) for name, value in found}.items()
+        return {name: hide_secret(value) for name, value in found}.items()
 
 
 def hidden_texts(values: dict[str, Any]) -> Iterator[str]:
-    """Yield the texts in (nested) settings that `ReporterFilter` hides for their names."""
+    """Yield the texts in settings, nested ones too, that `ReporterFilter` hides because of their names."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from hidden_texts(value)
@@ -255,19 +285,19 @@ def hidden_texts(values: dict[str, Any]) -> Iterator[str]:
 
 
 def installation_secrets() -> list[str]:
-    """Return the secrets of the settings, which a frame of a library may hold under any name."""
+    """Return the secrets in the settings. A library may keep one in a variable of any name."""
     return [settings.SECRET_KEY, *settings.CONNECTION_SECRET_KEYS, *hidden_texts(settings.DATABASES)]
 
 
 def request_secrets(request: HttpRequest | None) -> list[str]:
-    """Return what stands for the caller: the session and the bearer."""
+    """Return what identifies the caller: the values of the cookies, and the bearer."""
     if request is None:
         return []
     return [*request.COOKIES.values(), *request.META.get("HTTP_AUTHORIZATION", "").split()[1:]]
 
 
 class Reporter(ExceptionReporter):
-    """Reports without secrets, whatever frame or message holds them."""
+    """Reports an exception with the secrets redacted in every variable and message."""
 
     def __init__(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
@@ -275,7 +305,7 @@ class Reporter(ExceptionReporter):
             add(secret)
 
     def get_traceback_data(self) -> dict[str, Any]:
-        """Take secrets out of what the exceptions say before it is written as HTML."""
+        """Redact the messages of the exceptions before they are written as HTML."""
         data: dict[str, Any] = super().get_traceback_data()
         for frame in data["frames"]:
             frame["exc_cause"] = frame["exc_cause"] and redact(str(frame["exc_cause"]))
@@ -284,7 +314,7 @@ class Reporter(ExceptionReporter):
         }
 
     def get_traceback_html(self) -> SafeString:
-        return mark_safe(redact(super().get_traceback_html()))  # noqa: S308  # Django's own page, with texts taken out
+        return mark_safe(redact(super().get_traceback_html()))  # noqa: S308  # Django's own page, redacted
 
     def get_traceback_text(self) -> SafeString:
         return mark_safe(redact(super().get_traceback_text()))  # noqa: S308

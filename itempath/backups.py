@@ -76,7 +76,7 @@ def restore(file: Path) -> tuple[Contents, Path | None]:
     if database.exists() and database.samefile(file):
         raise BackupError(f"{file} is the database itself.")
     try:
-        with lock.whole(str(database)), temporary_file(database) as temporary:
+        with lock.exclusive(str(database)), temporary_file(database) as temporary:
             copy_file(file, temporary)
             give_to_owner(temporary, database)
             return contents, replace(database, temporary)

@@ -1,6 +1,5 @@
 """Django settings. `environment.py` has those that differ between installations."""
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from core.redaction import LINE_FORMAT
+from core.speed import log_without_origin
 from itempath.environment import BASE_DIR, read_environment
 
 django_stubs_ext.monkeypatch()  # allows type arguments for Django's classes, such as ModelAdmin[App]
@@ -72,7 +72,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "core.page_middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "core.middleware.CompressionMiddleware",
+    "core.speed.CompressionMiddleware",
     "core.page_middleware.BadAddressMiddleware",
     "accounts.session_middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
@@ -166,7 +166,6 @@ REST_FRAMEWORK = {
         "core.api.filters.OperatorFilterBackend",
         "core.api.ordering.OrderingBackend",
     ],
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.http.JSONNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["core.api.http.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.http.BoundedJSONParser"],
@@ -380,8 +379,7 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "core.redaction.ReporterFilter"
 # The largest body of a form or an API call, in bytes. A larger one gets 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
-# No log line shows these, so they are not determined for each.
-logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+log_without_origin()
 
 LOGGING = {
     "version": 1,

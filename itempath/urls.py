@@ -2,11 +2,10 @@ from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from accounts.urls import urlpatterns as account_urls
 from connections.api.urls import urlpatterns as connection_urls
-from core.api.description import DescriptionView
+from core.api.description import DescriptionView, DocsView
 from core.api.handlers import ApiRoot, UnknownPath
 from workitems.urls import urlpatterns as work_item_urls
 
@@ -19,7 +18,7 @@ description_urls = [
     re_path(r"^$", ApiRoot.as_view(), name="api"),
     re_path(r"^schema/?$", DescriptionView.as_view(), name="schema"),
     re_path(r"^schema\.(?P<format>json|yaml)$", DescriptionView.as_view()),
-    re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^docs/?$", DocsView.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns = [

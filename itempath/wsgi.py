@@ -1,6 +1,5 @@
 """The WSGI application that the server process loads."""
 
-import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ from django.core.wsgi import get_wsgi_application
 
 from core.bounds import bound_requests
 from core.proxies import trust_proxies
+from core.speed import collect_garbage_rarely
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -18,8 +18,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itempath.settings")
 application: "WSGIApplication" = bound_requests(get_wsgi_application())
 application = trust_proxies(application, settings.TRUSTED_PROXIES)
 
-# Garbage collection is made rarer. Modules stay loaded, so the collector need not visit them again, and it
-# need not run for every thousand records of a large page.
-gc.collect()
-gc.freeze()
-gc.set_threshold(50_000, 20, 20)
+collect_garbage_rarely()

@@ -11,7 +11,7 @@ from logs.models import ConnectionLog
 
 
 class ResultFilter(admin.SimpleListFilter):
-    """Passed or failed; Django's own filter would read the whole log to learn that there are these two."""
+    """Filters by passed or failed. Django's own filter would read the whole log to find these two values."""
 
     title = "result"
     parameter_name = "status"

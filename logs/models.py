@@ -17,19 +17,19 @@ class ConnectionLogQuerySet(models.QuerySet["ConnectionLog"]):
             return super().update(**values)
 
     def renew_connections(self, pks: list[int]) -> None:
-        # Not imported: the model of connections imports this one, as a connection points to its latest log.
+        # Found through the field and not imported, as the two models refer to each other.
         connections: Any = self.model.connection.field.related_model._default_manager
         connections.filter(latest_log__in=pks).update()
 
     def upsert(self, logs: list["ConnectionLog"]) -> None:
-        """Insert entries by id, or write over the ones that are there."""
+        """Insert entries by id, and overwrite those that are stored."""
         with transaction.atomic(using=self.db):
             upsert(self, logs)
             self.renew_connections([log.pk for log in logs])
 
 
 class ConnectionLog(models.Model):
-    """One entry of a connection's log. The ids are ItemPath's plain numbers: nothing here keeps them alive."""
+    """One entry of a connection's log. The ids of apps, workflows and tasks are plain numbers of ItemPath."""
 
     connection = models.ForeignKey(
         "connections.Connection", on_delete=models.CASCADE, related_name="logs", db_index=False
@@ -48,7 +48,7 @@ class ConnectionLog(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        # A connection's log, newest first; also what deleting a connection looks for.
+        # Serves a connection's log, newest first, and the deletion of a connection with its log.
         indexes = [models.Index(fields=["connection", "-id"], name="log_of_connection")]
         constraints = [
             models.CheckConstraint(name="log_status_is_0_or_1", condition=models.Q(status__in=[0, 1]))

@@ -1,4 +1,4 @@
-"""The records of `import_workitems`: the fields of the API's answers, and the users and organisations behind them."""
+"""The records of `import_workitems`: work items and links as in API answers, users and organisations."""
 
 import re
 from datetime import date
@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from accounts.models import MAX_USERNAME, User
+from accounts.models import MAX_USERNAME_LENGTH, User
 from core.import_schema import (
-    LARGEST_ID,
+    MAX_ID,
     ImportedRecord,
     Moment,
     Name,
@@ -19,7 +19,7 @@ from core.import_schema import (
     read_moment,
 )
 
-# What a client can send as a bearer and is not taken for a token; the first 8 characters are kept in clear.
+# The keys that a client can send as a bearer. The first 8 characters are stored in clear.
 KEY = re.compile(r"[!-~]{16,200}")
 
 
@@ -35,9 +35,9 @@ def read_date(value: Any) -> Any:
 
 
 def require_username(text: str) -> str:
-    name = User.normalize_username(text)  # first: the rules are about letters, not about marks beside them
-    if len(name) > MAX_USERNAME:
-        raise ValueError(f"is longer than {MAX_USERNAME} characters")
+    name = User.normalize_username(text)  # first, as the rules count composed letters
+    if len(name) > MAX_USERNAME_LENGTH:
+        raise ValueError(f"is longer than {MAX_USERNAME_LENGTH} characters")
     try:
         User.username_validator(name)
     except ValidationError as error:
@@ -51,15 +51,14 @@ def require_key(text: str) -> str:
     return text
 
 
-Id = Annotated[int, Field(strict=True, ge=1, lt=LARGEST_ID)]
+Id = Annotated[int, Field(strict=True, ge=1, lt=MAX_ID)]
 Short = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 Text50 = Annotated[Text, Field(max_length=50)]
 Name255 = Annotated[Name, Field(max_length=255)]
 Day = Annotated[date, Field(strict=True), BeforeValidator(read_date)]
 Flag = Annotated[bool, BeforeValidator(read_flag)]
-Amount = Annotated[
-    float, Field(allow_inf_nan=False)
-]  # also a text of one, as JavaScript's drivers write decimals
+# A number or the text of one, as which JavaScript's database drivers write decimals.
+Amount = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ImportedOrganization(ImportedRecord):

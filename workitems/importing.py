@@ -1,54 +1,32 @@
-"""The import of work items, with the organisations, users and links around them."""
+"""The import of work items, with the organisations, users and links around them: read, plan and write."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError as Refusal
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
-from pydantic import ValidationError
 
 from accounts.models import ApiKey, User
 from core.audit import log_created, log_updates
 from core.db.bulk import refresh_statistics, upsert
 from core.db.sequences import advance_sequences
-from core.import_schema import ImportedRecord, ImportRefused, ImportRun, refuse_utf16
+from core.importing import ImportRefused, ImportRun, Plan, refuse_utf16
 from workitems.examples import remove_examples
-from workitems.import_schema import ImportedLink, ImportedOrganization, ImportedUser, ImportedWorkItem
+from workitems.import_schema import ImportedWorkItem
 from workitems.item_types import ITEM_TYPES, ItemType
-from workitems.models import ENDS, WORK_ITEMS, Link, Organization, WorkItem, lock_organizations, sliced
+from workitems.models import ENDS, WORK_ITEMS, Link, Organization, lock_organizations, sliced
+from workitems.planning import Section, Stored, WorkItemFile, WorkItemPlan, plan_work_items
 
 BATCH = 1000
 SOURCE = "import"
 MEMBERSHIP: type[Model] = Organization.members.through
-# As `str(link)`, in SQL.
+# The same text as `str(link)`, in SQL: audit entries of new rows are written by the database.
 LINK_LABEL = "substr({}, 6)".format(" || ".join(f"coalesce(' and {end} ' || {end}_id, '')" for end in ENDS))
 LABELS: dict[type[Model], str] = {User: "username", Link: LINK_LABEL, **dict.fromkeys(WORK_ITEMS, "title")}
-
-R = TypeVar("R", bound=Any)
-
-
-@dataclass
-class Section(Generic[R]):
-    """One array of the file: its records by id, and where each stood."""
-
-    name: str
-    records: dict[int, R] = field(default_factory=dict)
-    positions: dict[int, int] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[R]:
-        return iter(self.records.values())
-
-    def fault(self, pk: int, text: str) -> str:
-        return f"{self.name} {self.positions[pk]} (counted from 0): {text}"
-
-
-# What brings work items of one's own along, beside which the examples would only confuse.
-REPLACING = ("organizations", *(kind.plural for kind in ITEM_TYPES))
+# The sections that bring work items, beside which the examples would only confuse.
+REPLACING = ("organizations", *(item_type.plural for item_type in ITEM_TYPES))
 
 
 def read_file(content: bytes) -> dict[str, Any]:
@@ -64,9 +42,21 @@ def read_file(content: bytes) -> dict[str, Any]:
     return body
 
 
-def place_of(fault: Any) -> str:
-    """Return the field that pydantic's `fault` lies in, `organizations.0: `; nothing if it is the record as a whole."""
-    return f"{'.'.join(map(str, fault['loc']))}: " if fault["loc"] else ""
+def import_work_items(content: dict[str, Any], *, dry_run: bool = False, demo: bool = False) -> list[str]:
+    """Store `content`, all or nothing; return a line for each thing that was done. Raises `ImportRefused`."""
+    run = WorkItemImport()
+    with transaction.atomic():
+        if not demo and any(content.get(part) for part in REPLACING):
+            run.remove_demo()
+        run.run(content)
+        if not dry_run:
+            advance_sequences(User, Organization, *WORK_ITEMS, Link)
+            refresh_statistics(User, ApiKey, Organization, MEMBERSHIP, *WORK_ITEMS, Link)
+        transaction.set_rollback(dry_run)
+    return run.summary
+
+
+# Looking up
 
 
 def present(model: type[Model], pks: Iterable[int]) -> set[int]:
@@ -78,322 +68,159 @@ def present(model: type[Model], pks: Iterable[int]) -> set[int]:
     }
 
 
-def users_of(record: ImportedWorkItem) -> list[tuple[str, int]]:
-    """Return the fields of a record that name a user, and whom."""
-    named = [(name, getattr(record, name, None)) for name in ("assignee", "createdBy", "reportedBy")]
-    return [(name, pk) for name, pk in named if pk is not None]
+def look_up(file: WorkItemFile) -> Stored:
+    """Lock the stored work items that the file names; return what is stored of its records."""
+    users: dict[int, User] = User.objects.in_bulk(list(file.users.records))
+    key_owners = find_key_owners(file)
+    # First, as it locks the work items: their rows are read as they stay until the end of the transaction.
+    linked = {
+        item_type.name: find_linked(item_type, section) for item_type, section in file.work_items.items()
+    }
+    return Stored(
+        organizations=Organization.objects.in_bulk(list(file.organizations.records)),
+        users=users,
+        work_items={
+            item_type.name: item_type.model._default_manager.in_bulk(list(section.records))
+            for item_type, section in file.work_items.items()
+        },
+        organization_ids=present(Organization, file.organization_ids()),
+        user_ids=present(User, file.user_ids()),
+        user_ids_by_name=find_user_ids(file),
+        key_owners=key_owners,
+        key_faults=find_key_faults(file, users, key_owners),
+        linked=linked,
+        locations=lock_organizations(file.end_ids()),
+        links=find_links(file),
+    )
 
 
-def ends_of(record: ImportedLink) -> dict[str, int]:
-    """Return the columns of a link that the record fills."""
-    pks = {kind.name: getattr(record, kind.id_field) for kind in ITEM_TYPES}
-    return {word: pk for word, pk in pks.items() if pk is not None}
+def find_linked(item_type: ItemType, section: Section[ImportedWorkItem]) -> set[int]:
+    """Lock the stored work items of a section; return those that have links and would change organisation."""
+    records = section.records
+    organizations = lock_organizations({item_type.name: records})[item_type.name]
+    moved = [pk for pk, stored in organizations.items() if stored != records[pk].organizationId]
+    manager = item_type.model._default_manager
+    return {
+        pk
+        for each in sliced(moved)
+        for pk in manager.filter(pk__in=each).linked().values_list("pk", flat=True)
+    }
 
 
-def fill(kind: ItemType, record: ImportedWorkItem) -> WorkItem:
-    """Return the row that a record describes: the API's serializer says which field is which column."""
-    return kind.model(**{column.path: getattr(record, column.name) for column in kind.serializer.scalars()})
+def find_user_ids(file: WorkItemFile) -> dict[str, int]:
+    """Return the ids of the stored users that have names of the file, by name."""
+    return {
+        name: pk
+        for each in sliced(record.username for record in file.users)
+        for name, pk in User.objects.filter(username__in=each).values_list("username", "pk")
+    }
 
 
-def user_of(record: ImportedUser) -> User:
-    return User(pk=record.id, username=record.username, email=record.email, password=make_password(None))
+def find_key_owners(file: WorkItemFile) -> dict[str, int]:
+    """Return the users of those of the file's API keys that are stored, by the key's digest."""
+    return {
+        digest: pk
+        for each in sliced(file.key_digests().values())
+        for digest, pk in ApiKey.objects.filter(digest__in=each).values_list("digest", "user_id")
+    }
 
 
-def import_work_items(content: dict[str, Any], *, dry_run: bool = False, demo: bool = False) -> list[str]:
-    """Store `content`, all or nothing; return a line for each thing that was done. Raises `ImportRefused`."""
-    run = Import()
-    with transaction.atomic():
-        if not demo and any(content.get(part) for part in REPLACING):
-            run.remove_demo()
-        run.read(content)
-        run.check()
-        run.store()
-        if not dry_run:
-            advance_sequences(User, Organization, *WORK_ITEMS, Link)
-            refresh_statistics(User, ApiKey, Organization, MEMBERSHIP, *WORK_ITEMS, Link)
-        transaction.set_rollback(dry_run)
-    return run.summary
+def find_key_faults(
+    file: WorkItemFile, users: Mapping[int, User], key_owners: Mapping[str, int]
+) -> dict[int, str]:
+    """Return why stored users may not get the new keys that the file has for them, by user."""
+    faults = {}
+    for pk, digest in file.key_digests().items():
+        if pk not in users or digest in key_owners:
+            continue
+        try:
+            ApiKey(user_id=pk).clean()
+        except ValidationError as error:
+            faults[pk] = " ".join(error.messages)
+    return faults
 
 
-class Import(ImportRun):
-    """One import under way, inside its transaction."""
+def find_links(file: WorkItemFile) -> dict[int, Link]:
+    return {link.pk: link for each in sliced(file.links.records) for link in Link.objects.filter(pk__in=each)}
+
+
+# Writing
+
+
+class WorkItemImport(ImportRun):
+    """One import under way, inside its transaction. `summary` has a line for each thing that was done."""
 
     def __init__(self) -> None:
         super().__init__()
         self.summary: list[str] = []
-        self.organizations: Section[ImportedOrganization] = Section("organizations")
-        self.users: Section[ImportedUser] = Section("users")
-        self.work_items: dict[ItemType, Section[ImportedWorkItem]] = {
-            kind: Section(kind.plural) for kind in ITEM_TYPES
-        }
-        self.links: Section[ImportedLink] = Section("connections")
 
     def remove_demo(self) -> None:
         """Remove the examples that nobody edited."""
         if removed := remove_examples():
             self.summary.append(f"{removed} untouched example organizations removed, with their work items.")
 
-    # Reading
+    def run(self, content: dict[str, Any]) -> None:
+        """Read, plan and write. Raises `ImportRefused` with all records that are bad, or else do not fit."""
+        file = WorkItemFile.read(content)
+        self.add_faults(file.faults)
+        self.raise_faults()
+        stored = look_up(file)
+        plan = plan_work_items(file, stored)
+        self.add_faults(plan.refuse)
+        self.raise_faults()
+        self.write(plan, stored)
 
-    def read(self, content: dict[str, Any]) -> None:
-        """Take the records apart. Raises `ImportRefused` with every record that is bad in itself."""
-        models: dict[str, tuple[Section[Any], type[ImportedRecord]]] = {
-            "organizations": (self.organizations, ImportedOrganization),
-            "users": (self.users, ImportedUser),
-            **{kind.plural: (section, kind.import_schema) for kind, section in self.work_items.items()},
-            "connections": (self.links, ImportedLink),
-        }
-        self.note(
-            f"{name!r} is no part of the file; it takes {', '.join(models)}."
-            for name in content
-            if name not in models
-        )
-        for name, (section, model) in models.items():
-            self.read_section(section, model, content.get(name, []))
-        self.refuse_faults()
+    def write(self, plan: WorkItemPlan, stored: Stored) -> None:
+        self.write_rows("organizations", Organization, plan.organizations, stored.organizations)
+        self.write_users(plan)
+        self.write_keys(plan.keys)
+        for item_type, rows in plan.work_items.items():
+            self.write_rows(item_type.plural, item_type.model, rows, stored.work_items[item_type.name])
+        self.write_links(plan.links)
 
-    def read_section(self, section: Section[Any], model: type[ImportedRecord], members: Any) -> None:
-        if not isinstance(members, list):
-            self.note([f"{section.name} is not an array."])
-            return
-        for position, raw in enumerate(members):
-            try:
-                record: Any = model.model_validate(raw)
-            except ValidationError as error:
-                self.note(
-                    f"{section.name} {position} (counted from 0): {place_of(fault)}{fault['msg']}"
-                    for fault in error.errors()
-                )
-                continue
-            if record.id in section.records:
-                self.note(
-                    [f"{section.name} {position} (counted from 0): id: {record.id} stands in the file before"]
-                )
-            section.records[record.id], section.positions[record.id] = record, position
+    def write_rows(self, name: str, model: type[Model], plan: Plan[Any], before: Mapping[int, Model]) -> None:
+        """Insert or overwrite rows, and write the audit entries."""
+        model._default_manager.bulk_create(plan.create, batch_size=BATCH)
+        upsert(model._default_manager.all(), plan.change)
+        record_created(model, [row.pk for row in plan.create])
+        log_updates([(before[row.pk], row) for row in plan.change], source=SOURCE)
+        self.summarize(name, created=len(plan.create), updated=len(plan.change))
 
-    # Checking against each other and what is stored
+    def write_users(self, plan: WorkItemPlan) -> None:
+        """Create users without a password, and add the memberships that are missing."""
+        for user in plan.users.create:
+            user.set_unusable_password()
+        User.objects.bulk_create(plan.users.create, batch_size=BATCH)
+        record_created(User, [user.pk for user in plan.users.create])
+        self.summarize("users", created=len(plan.users.create), kept=len(plan.users.leave))
+        for organization in Organization.objects.filter(pk__in=plan.members):
+            organization.members.add(*plan.members[organization.pk])
 
-    def check(self) -> None:
-        """Look up what the records name. Raises `ImportRefused` with every record that does not fit."""
-        self.known_organizations = {
-            *self.organizations.records,
-            *present(Organization, self.named_organizations()),
-        }
-        self.known_users = {*self.users.records, *present(User, self.named_users())}
-        self.check_users()
-        for kind, section in self.work_items.items():
-            self.check_work_items(kind, section)
-        self.refuse_faults()
-        self.check_links()
-        self.refuse_faults()
+    def write_keys(self, keys: Mapping[int, str]) -> None:
+        for user, text in keys.items():
+            key = ApiKey(user_id=user, note="imported")
+            key.mint(text)
+            key.save()
+        self.summarize("API keys", created=len(keys))
 
-    def named_organizations(self) -> set[int]:
-        places = {record.organizationId for section in self.work_items.values() for record in section}
-        return places.union(*(record.organizations for record in self.users))
+    def write_links(self, plan: Plan[Link]) -> None:
+        """Insert links; the database leaves out those of pairs that are linked already."""
+        Link.objects.add(plan.create)
+        created = sorted(present(Link, [link.pk for link in plan.create]))
+        record_created(Link, created)
+        self.summarize("connections", created=len(created), kept=len(plan.leave))
+        if left_out := len(plan.create) - len(created):
+            self.summary.append(
+                f"connections: {left_out} left out, as the two records are linked already, under another id."
+            )
 
-    def named_users(self) -> set[int]:
-        return {
-            pk for section in self.work_items.values() for record in section for _, pk in users_of(record)
-        }
-
-    def check_users(self) -> None:
-        self.existing_users = User.objects.in_bulk(list(self.users.records))
-        names = self.ids_of_names()
-        twice = Counter(record.username for record in self.users)
-        for record in self.users:
-            there = self.existing_users.get(record.id)
-            if there and there.username != record.username:
-                self.note(
-                    [self.users.fault(record.id, f"id: the user {record.id} is {there.username!r} here")]
-                )
-            elif names.get(record.username, record.id) != record.id:
-                self.note(
-                    [
-                        self.users.fault(
-                            record.id,
-                            f"username: {record.username!r} has the id {names[record.username]} here",
-                        )
-                    ]
-                )
-            elif twice[record.username] > 1:
-                self.note([self.users.fault(record.id, "username: stands in the file twice")])
-            self.note(self.users.fault(record.id, text) for text in self.unknown_organizations(record))
-        self.check_keys()
-
-    def ids_of_names(self) -> dict[str, int]:
-        """Return the ids of the stored users whose names the file has."""
-        parts = sliced(record.username for record in self.users)
-        return {
-            name: pk
-            for each in parts
-            for name, pk in User.objects.filter(username__in=each).values_list("username", "pk")
-        }
-
-    def unknown_organizations(self, record: ImportedUser) -> list[str]:
-        return [
-            f"organizations: there is no organization {pk}"
-            for pk in record.organizations
-            if pk not in self.known_organizations
-        ]
-
-    def check_keys(self) -> None:
-        """Prepare the keys that are not there yet; refuse one that stands for another user."""
-        keyed = {record.id: ApiKey.digest_of(record.apiKey) for record in self.users if record.apiKey}
-        parts = sliced(keyed.values())
-        owners = {
-            digest: pk
-            for each in parts
-            for digest, pk in ApiKey.objects.filter(digest__in=each).values_list("digest", "user_id")
-        }
-        twice = Counter(keyed.values())
-        for pk, digest in keyed.items():
-            if owners.get(digest, pk) != pk or twice[digest] > 1:
-                self.note([self.users.fault(pk, "apiKey: another user has this key")])
-        self.new_keys = [pk for pk, digest in keyed.items() if digest not in owners]
-        for pk in self.new_keys:
-            if pk in self.existing_users:
-                self.check_owner(pk)
-
-    def check_owner(self, pk: int) -> None:
-        try:
-            ApiKey(user_id=pk).clean()
-        except Refusal as error:
-            self.note([self.users.fault(pk, f"apiKey: {' '.join(error.messages)}")])
-
-    def check_work_items(self, kind: ItemType, section: Section[ImportedWorkItem]) -> None:
-        manager = kind.model._default_manager
-        stored = lock_organizations({kind.name: section.records})[kind.name]
-        moving = {
-            pk for pk, organization in stored.items() if organization != section.records[pk].organizationId
-        }
-        staying = {
-            pk
-            for each in sliced(moving)
-            for pk in manager.filter(pk__in=each).linked().values_list("pk", flat=True)
-        }
-        for record in section:
-            if record.organizationId not in self.known_organizations:
-                self.note(
-                    [
-                        section.fault(
-                            record.id, f"organizationId: there is no organization {record.organizationId}"
-                        )
-                    ]
-                )
-            if record.id in staying:
-                self.note(
-                    [
-                        section.fault(
-                            record.id,
-                            f"organizationId: it has links here and stays in organization {stored[record.id]}",
-                        )
-                    ]
-                )
-            unknown = [(name, pk) for name, pk in users_of(record) if pk not in self.known_users]
-            self.note(section.fault(record.id, f"{name}: there is no user {pk}") for name, pk in unknown)
-
-    def check_links(self) -> None:
-        """Compare the organisations of each link's ends, in the file or stored; drop links that the file has twice."""
-        ends = {
-            kind: {pk for link in self.links if (pk := getattr(link, kind.id_field)) is not None}
-            for kind in ITEM_TYPES
-        }
-        places = lock_organizations({kind.name: pks for kind, pks in ends.items()})
-        for kind, section in self.work_items.items():
-            places[kind.name] |= {record.id: record.organizationId for record in section}
-        taken = {
-            link.pk: link.ends()
-            for each in sliced(self.links.records)
-            for link in Link.objects.filter(pk__in=each)
-        }
-        for record in self.links:
-            joined = {
-                kind: getattr(record, kind.id_field)
-                for kind in ITEM_TYPES
-                if getattr(record, kind.id_field) is not None
-            }
-            missing = [
-                f"{kind.id_field}: there is no {kind.name} {pk}"
-                for kind, pk in joined.items()
-                if pk not in places[kind.name]
-            ]
-            if taken.get(record.id, ends_of(record)) != ends_of(record):
-                missing.append("id: here, the link of this id joins other records")
-            elif not missing and len({places[kind.name][pk] for kind, pk in joined.items()}) > 1:
-                missing.append(
-                    f"{', '.join(kind.id_field for kind in joined)}: the two belong to different organizations"
-                )
-            self.note(self.links.fault(record.id, text) for text in missing)
-        self.new_links = [record for record in self.links if record.id not in taken]
-
-    # Storing
-
-    def store(self) -> None:
-        self.store_organizations()
-        self.store_users()
-        for kind, section in self.work_items.items():
-            rows = [fill(kind, record) for record in section]
-            self.write(kind.plural, kind.model, rows)
-        self.store_links()
-
-    def write(self, name: str, model: type[Model], rows: list[Any]) -> None:
-        """Insert rows, or write over those that are there, and record what changed."""
-        before: dict[int, Any] = model._default_manager.in_bulk([row.pk for row in rows])
-        new = [row for row in rows if row.pk not in before]
-        changed = [row for row in rows if row.pk in before]
-        model._default_manager.bulk_create(new, batch_size=BATCH)
-        upsert(model._default_manager.all(), changed)
-        self.record_new(model, [row.pk for row in new])
-        log_updates([(before[row.pk], row) for row in changed], source=SOURCE)
-        self.tell(name, created=len(new), updated=len(changed))
-
-    def record_new(self, model: type[Model], pks: list[int]) -> None:
-        for each in sliced(pks):
-            log_created(model, each, source=SOURCE, label=LABELS.get(model, "name"))
-
-    def tell(self, name: str, **counts: int) -> None:
+    def summarize(self, name: str, **counts: int) -> None:
+        """Add a line with the counts of a section, unless all are 0."""
         if any(counts.values()):
             self.summary.append(f"{name}: {', '.join(f'{count} {done}' for done, count in counts.items())}.")
 
-    def store_organizations(self) -> None:
-        rows = [Organization(pk=record.id, name=record.name) for record in self.organizations]
-        self.write("organizations", Organization, rows)
 
-    def store_users(self) -> None:
-        """Create users without a role or a password; of one that is there, only the memberships and keys grow."""
-        rows = [user_of(record) for record in self.users if record.id not in self.existing_users]
-        User.objects.bulk_create(rows, batch_size=BATCH)
-        self.record_new(User, [row.pk for row in rows])
-        self.tell("users", created=len(rows), kept=len(self.existing_users))
-        members: dict[int, list[int]] = {}
-        for record in self.users:
-            for pk in record.organizations:
-                members.setdefault(pk, []).append(record.id)
-        for organization in Organization.objects.filter(pk__in=members):
-            organization.members.add(*members[organization.pk])
-        self.store_keys()
-
-    def store_keys(self) -> None:
-        for pk in self.new_keys:
-            key = ApiKey(user_id=pk, note="imported")
-            key.mint(self.users.records[pk].apiKey)
-            key.save()
-        self.tell("API keys", created=len(self.new_keys))
-
-    def store_links(self) -> None:
-        """Insert the links that are new, by id: of a pair that the file has twice, the older one."""
-        rows = [
-            Link(pk=record.id, **{f"{end}_id": pk for end, pk in ends_of(record).items()})
-            for record in sorted(self.new_links, key=lambda record: record.id)
-        ]
-        Link.objects.add(rows)
-        ids = [row.pk for row in rows]
-        created = sorted(
-            pk for each in sliced(ids) for pk in Link.objects.filter(pk__in=each).values_list("pk", flat=True)
-        )
-        self.record_new(Link, created)
-        self.tell("connections", created=len(created), kept=len(self.links.records) - len(self.new_links))
-        if there := len(rows) - len(created):
-            self.summary.append(
-                f"connections: {there} left out, as the two records are linked already, under another id."
-            )
+def record_created(model: type[Model], pks: list[int]) -> None:
+    """Write the audit entries of new rows."""
+    for each in sliced(pks):
+        log_created(model, each, source=SOURCE, label=LABELS.get(model, "name"))

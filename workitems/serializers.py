@@ -64,17 +64,17 @@ class BooleanNumber(Func):
 
 
 class InstantField(serializers.DateTimeField):
-    written = InstantText
+    sql_function = InstantText
 
 
 class MidnightField(serializers.DateTimeField):
-    written = MidnightText
+    sql_function = MidnightText
 
 
 class FlagField(serializers.IntegerField):
     """A boolean column as 0 or 1."""
 
-    written = BooleanNumber
+    sql_function = BooleanNumber
 
 
 def user_id(source: str) -> "serializers.IntegerField":

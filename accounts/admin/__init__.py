@@ -1,3 +1,3 @@
-"""The admin's pages of users, credentials and changes."""
+"""The admin's pages of users, credentials and the audit."""
 
-from accounts.admin import audit, users  # noqa: F401  # Django looks for the pages here
+from accounts.admin import audit, users  # noqa: F401  # Django imports this package

@@ -1,4 +1,4 @@
-"""The page of changes: it needs roles, so it stands here and not beside the audit itself."""
+"""The admin's page of the audit. It needs roles, so it is not in `core`, where the audit is written."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ admin.site.unregister(LogEntry)  # the page of `auditlog`, which `AuditAdmin` re
 
 @admin.register(LogEntry)
 class AuditAdmin(ReadOnlyAdmin[LogEntry], LogEntryAdminMixin):
-    """Who changed what, when and from where; open to everyone with a role (but see `get_queryset`), changed by nobody."""
+    """The audit entries, for all users with a role. `get_queryset` hides those of models they may not see."""
 
     list_display = ("when", "who", "remote_addr", "action", "kind", "record", "changed_fields")
     list_select_related = ("actor", "content_type")
@@ -59,7 +59,7 @@ class AuditAdmin(ReadOnlyAdmin[LogEntry], LogEntryAdminMixin):
 
     @admin.display(description="Changed")
     def changed_fields(self, entry: LogEntry) -> str:
-        """Name the fields of an update; a new record has them all."""
+        """Return the names of the fields that an update changed; none for a new record, which sets all."""
         names = (field.replace("_", " ") for field in entry.changes_dict)
         return Truncator(", ".join(names) if entry.action == LogEntry.Action.UPDATE else "").chars(75)
 
@@ -68,19 +68,22 @@ class AuditAdmin(ReadOnlyAdmin[LogEntry], LogEntryAdminMixin):
         return entry.cid
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Show the changes of what the user may see: those of users hold their e-mail addresses."""
-        seen = [model for model in auditlog.get_models() if may_see(request, model)]
-        kinds = ContentType.objects.get_for_models(*seen).values()
+        """Return the entries of models that the user may see: entries about users have e-mail addresses."""
+        visible = [model for model in auditlog.get_models() if may_see(request, model)]
+        kinds = ContentType.objects.get_for_models(*visible).values()
         queryset = super().get_queryset(request).filter(content_type__in=[kind.pk for kind in kinds])
-        return queryset.annotate(names_whole=Value(may_see(request, User)))
+        return queryset.annotate(full_names=Value(may_see(request, User)))
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("object_repr", "actor__username") if may_see(request, User) else ("object_repr",)
 
     @admin.display(description="User")
     def who(self, entry: LogEntry) -> str:
-        """Name who made the change. Of an e-mail address, who may not see users sees what stands before the @."""
-        if entry.names_whole or entry.actor is None:
+        """Return the name of the user who made the change.
+
+        If it is an e-mail address, users who may not see other users get only the part before the @.
+        """
+        if entry.full_names or entry.actor is None:
             return str(self.user_url(entry))
         name, at, _ = entry.actor.get_username().partition("@")
         return f"{name}@…" if at else name
@@ -92,4 +95,4 @@ class AuditAdmin(ReadOnlyAdmin[LogEntry], LogEntryAdminMixin):
         return self.has_view_permission(request)
 
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
-        return ()  # any other order would sort the whole record
+        return ()  # any other order would sort the whole table

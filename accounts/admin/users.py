@@ -19,7 +19,7 @@ admin.site.unregister(Group)  # a role is chosen on the user's page
 
 @admin.register(User)
 class UserAdmin(RegistryAdmin[User], DjangoUserAdmin[User]):
-    """People and applications. Only superusers make superusers, or touch one."""
+    """Pages of users and applications. Only a superuser may create or change a superuser."""
 
     form = RegistryUserChangeForm
     add_form = RegistryUserCreationForm
@@ -58,11 +58,13 @@ class UserAdmin(RegistryAdmin[User], DjangoUserAdmin[User]):
         return allowed and (obj is None or not obj.is_superuser or bool(request.user.is_superuser))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Keep users who have credentials or made changes, which stay on record; they are set inactive instead."""
-        allowed: bool = super().has_delete_permission(request, obj) and bool(request.user.is_superuser)
-        return allowed and (
-            obj is None or not (obj.has_credentials() or LogEntry.objects.filter(actor=obj).exists())
-        )
+        """Refuse to delete a user who has credentials or made changes: the audit must keep naming them.
+
+        Such a user is made inactive instead.
+        """
+        if not (super().has_delete_permission(request, obj) and request.user.is_superuser):
+            return False
+        return obj is None or not (obj.has_credentials() or LogEntry.objects.filter(actor=obj).exists())
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         role = form.cleaned_data.get("role", Role.NONE)
@@ -82,7 +84,7 @@ HELP = {
 
 
 class CredentialAdmin(RegistryAdmin[Credential]):
-    """Credentials are made here, shown once, and revoked; nothing else of them changes."""
+    """Pages that create credentials, show each once, and revoke them. Nothing else of one changes."""
 
     list_display = ("__str__", "user", "note", "state", "created_at", "last_used_at", "expires_at")
     list_select_related = ("user",)
@@ -104,7 +106,7 @@ class CredentialAdmin(RegistryAdmin[Credential]):
         return self.get_fields(request, obj) if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
-        return False  # a revoked credential stays on record
+        return False  # a revoked credential is kept for the audit
 
     def get_form(
         self, request: HttpRequest, obj: Credential | None = None, change: bool = False, **kwargs: Any
@@ -122,7 +124,7 @@ class CredentialAdmin(RegistryAdmin[Credential]):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        """Offer one button to make a credential, and none to save one that is there."""
+        """Offer one button to create a credential, and none to save an existing one."""
         buttons = {
             "show_save": not object_id,
             "show_save_and_continue": False,
@@ -134,8 +136,8 @@ class CredentialAdmin(RegistryAdmin[Credential]):
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         if not change:
-            # Kept on the request only: a message or the session would store it.
-            request.issued = obj.mint()  # type: ignore[attr-defined]  # an attribute of ours
+            # Kept on the request only, because a message or the session would store it.
+            request.issued = obj.mint()  # type: ignore[attr-defined]  # read by `response_add`
             obj.save()
         elif any(
             action.action_name in request.POST for action in self.get_actions_submit_line(request, obj.pk)
@@ -143,7 +145,7 @@ class CredentialAdmin(RegistryAdmin[Credential]):
             self.revoke(request, obj)
 
     def response_change(self, request: HttpRequest, obj: Credential) -> HttpResponse:
-        return self.response_post_save_change(request, obj)  # what was done is said already
+        return self.response_post_save_change(request, obj)  # `revoke` has shown its message
 
     def response_add(
         self, request: HttpRequest, obj: Credential, post_url_continue: str | None = None

@@ -10,3 +10,4 @@ class ConnectionViewSet(ResourceViewSet):
     queryset = Connection.objects.all()
     serializer_class = ConnectionSerializer
     filterset_class = ConnectionFilter
+    same_for_everyone = True

@@ -17,12 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Integration",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=255)),
                 ("active", models.BooleanField(default=True)),
                 ("placeholder", models.BooleanField(default=False, editable=False)),
@@ -34,33 +29,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="App",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=255)),
                 ("demo", models.BooleanField(default=False, editable=False)),
             ],
             options={
                 "ordering": ["name", "id"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("name", ""), _negated=True), name="app_has_a_name"
-                    )
-                ],
+                "constraints": [models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="app_has_a_name")],
             },
         ),
         migrations.CreateModel(
             name="Connection",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 # In front: PostgreSQL walks over each wider column to one behind it, and a held list is told by nothing else.
                 ("version", models.BigIntegerField(editable=False)),
                 ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
@@ -72,10 +53,7 @@ class Migration(migrations.Migration):
                 ("test_endpoint", models.CharField(blank=True, max_length=2000)),
                 ("database_name", models.CharField(blank=True, max_length=255)),
                 ("headers", models.JSONField(blank=True, default=list, verbose_name="extra headers")),
-                (
-                    "api_key_header",
-                    models.CharField(blank=True, max_length=255, verbose_name="API key header"),
-                ),
+                ("api_key_header", models.CharField(blank=True, max_length=255, verbose_name="API key header")),
                 ("token_url", models.CharField(blank=True, max_length=2000, verbose_name="token URL")),
                 ("scope", models.CharField(blank=True, max_length=500)),
                 (
@@ -84,10 +62,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Seconds that a check may take; empty: 10.",
                         null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(60),
-                        ],
+                        validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)],
                     ),
                 ),
                 ("verify_certificate", models.BooleanField(default=True)),
@@ -156,11 +131,7 @@ class Migration(migrations.Migration):
                 (
                     "app",
                     models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="connections",
-                        to="connections.app",
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="connections", to="connections.app"
                     ),
                 ),
             ],

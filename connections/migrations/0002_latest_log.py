@@ -17,45 +17,30 @@ class Migration(migrations.Migration):
             model_name="connection",
             name="latest_log",
             field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="logs.connectionlog",
+                editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to="logs.connectionlog"
             ),
         ),
         migrations.AddField(
             model_name="integration",
             name="connection",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="integrations",
-                to="connections.connection",
-            ),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="integrations", to="connections.connection"),
+        ),
+        migrations.AddConstraint(
+            model_name="connection",
+            constraint=models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="connection_has_a_name"),
+        ),
+        migrations.AddConstraint(
+            model_name="connection",
+            constraint=models.CheckConstraint(condition=models.Q(("type", ""), _negated=True), name="connection_has_a_type"),
+        ),
+        migrations.AddConstraint(
+            model_name="connection",
+            constraint=models.CheckConstraint(condition=models.Q(("status__in", [0, 1])), name="connection_status_is_0_or_1"),
         ),
         migrations.AddConstraint(
             model_name="connection",
             constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True), name="connection_has_a_name"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("type", ""), _negated=True), name="connection_has_a_type"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", [0, 1])), name="connection_status_is_0_or_1"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("timeout", None), ("timeout__range", (1, 60)), _connector="OR"),
-                name="connection_timeout_is_bounded",
+                condition=models.Q(("timeout", None), ("timeout__range", (1, 60)), _connector="OR"), name="connection_timeout_is_bounded"
             ),
         ),
         migrations.AddConstraint(
@@ -64,9 +49,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("password_sealed", ""), ("password_stored_at", None)),
                     models.Q(
-                        models.Q(("password_sealed", ""), _negated=True),
-                        ("password_exists", True),
-                        ("password_stored_at__isnull", False),
+                        models.Q(("password_sealed", ""), _negated=True), ("password_exists", True), ("password_stored_at__isnull", False)
                     ),
                     _connector="OR",
                 ),
@@ -78,11 +61,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("token_sealed", ""), ("token_stored_at", None)),
-                    models.Q(
-                        models.Q(("token_sealed", ""), _negated=True),
-                        ("token_exists", True),
-                        ("token_stored_at__isnull", False),
-                    ),
+                    models.Q(models.Q(("token_sealed", ""), _negated=True), ("token_exists", True), ("token_stored_at__isnull", False)),
                     _connector="OR",
                 ),
                 name="connection_token_is_whole",

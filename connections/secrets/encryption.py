@@ -1,7 +1,7 @@
-"""Secrets at rest: AES-256-GCM, bound to the row and the field.
+"""Encryption of stored secrets: AES-256-GCM, bound to the row and the field.
 
-A ciphertext text reads `v1.<key id>.<nonce and ciphertext in URL-safe base64>`. The row and the field are authenticated
-beside it (AEAD's associated data), so that a text copied to another row or column does not open.
+A ciphertext reads `v1.<key id>.<nonce and encrypted bytes in URL-safe base64>`. The row and the field are its
+associated data, so that a ciphertext that is copied to another row or column cannot be decrypted.
 """
 
 import base64
@@ -18,11 +18,11 @@ NONCE_BYTES = 12
 
 
 class DecryptionError(Exception):
-    """A ciphertext text that does not open: its key is missing, or it was not sealed for this associated_data."""
+    """A ciphertext cannot be decrypted: its key is missing, it was altered, or its associated data differ."""
 
 
 class Keyring:
-    """The keys of `CONNECTION_SECRET_KEYS`: the first seals, all of them open."""
+    """The keys of `CONNECTION_SECRET_KEYS`: the first encrypts, all of them decrypt."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.ciphers = {key_id(key): AESGCM(base64.urlsafe_b64decode(key)) for key in keys}
@@ -48,12 +48,12 @@ class Keyring:
             raise DecryptionError(f"The key {key} is not among CONNECTION_SECRET_KEYS.") from None
         except (InvalidTag, ValueError):
             raise DecryptionError(
-                "The stored secret was altered, or was sealed for another row or field."
+                "The stored secret was altered, or was encrypted for another row or field."
             ) from None
 
 
 def key_id(key: str) -> str:
-    """Return the name that ciphertexts give their key: the start of a digest, which does not tell the key."""
+    """Return the id by which ciphertexts name their key: part of a digest, which does not reveal the key."""
     return hashlib.sha256(b"connection secret key:" + key.encode()).hexdigest()[:8]
 
 

@@ -8,7 +8,7 @@ from connections.secrets.encryption import keyring
 
 
 class KeyProof(models.Model):
-    """A known text, sealed: shows that the configured keys are those of this database, without opening any secret."""
+    """A known text, encrypted. If it can be decrypted, the configured keys are those of this database."""
 
     TEXT: ClassVar[str] = "the keys of this database"
     ASSOCIATED_DATA: ClassVar[str] = "key proof"
@@ -20,20 +20,20 @@ class KeyProof(models.Model):
 
     @classmethod
     def ensure(cls) -> None:
-        """Seal the proof if there is none yet."""
+        """Encrypt and store the proof if there is none yet."""
         if not cls.objects.exists():
             cls.renew()
 
     @classmethod
     def renew(cls) -> None:
-        """Seal the proof with the first key."""
+        """Encrypt and store the proof with the first key."""
         cls.objects.update_or_create(
             pk=1, defaults={"sealed": keyring().encrypt(cls.TEXT, cls.ASSOCIATED_DATA)}
         )
 
     @classmethod
     def verify(cls) -> None:
-        """Raise `sealing.DecryptionError` if the configured keys are not those of this database."""
+        """Raise `DecryptionError` if the configured keys are not those of this database."""
         proof = cls.objects.first()
         if proof is not None:
             keyring().decrypt(proof.sealed, cls.ASSOCIATED_DATA)

@@ -1,4 +1,4 @@
-"""Moving stored secrets to the first key of `CONNECTION_SECRET_KEYS`, while the site serves."""
+"""Re-encryption of stored secrets with the first key of `CONNECTION_SECRET_KEYS`, while the site serves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ BATCH = 500
 
 @dataclass
 class Progress:
-    """How many secrets were moved, and how many could not be opened."""
+    """How many secrets were re-encrypted, and how many could not be decrypted."""
 
     rotated: int = 0
     unreadable: int = 0
 
 
 def rotate() -> Iterator[Progress]:
-    """Seal every secret that is on an old key anew, and yield the progress after each batch.
+    """Re-encrypt every secret that is on an old key, and yield the progress after each batch.
 
-    Each batch is committed: an interruption loses nothing, and a second run goes on where the first one ended.
+    Each batch is committed. An interruption loses nothing, and a second run continues where the first one
+    ended.
     """
     progress = Progress()
     for secret in SECRETS:
@@ -51,18 +52,19 @@ def reencrypt(connection: Connection, secret: str, progress: Progress) -> None:
     except DecryptionError:
         progress.unreadable += 1
         return
-    # Only if nobody stored another secret meanwhile; no shown field changes, so the version stays.
+    # The row is updated only if nobody stored another secret meanwhile. No shown field changes, so the
+    # version stays.
     unchanged = Connection.objects.filter(pk=connection.pk, **{column: before})
     progress.rotated += unchanged.update(**{column: ciphertext, "version": F("version")})
 
 
 def remaining() -> int:
-    """Return how many secrets are sealed with an old key."""
+    """Return how many secrets are encrypted with an old key."""
     return sum(Connection.objects.on_old_keys(secret).count() for secret in SECRETS)
 
 
 def find_unreadable() -> Iterator[tuple[Connection, str, str]]:
-    """Yield every secret that cannot be opened: the connection, the secret's name, and why."""
+    """Yield every secret that cannot be decrypted: the connection, the secret's name, and why."""
     for secret in SECRETS:
         for connection in Connection.objects.with_secret(secret).order_by("pk").iterator(BATCH):
             try:

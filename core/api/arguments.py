@@ -1,4 +1,4 @@
-"""The arguments of a GET call: from the query string and, as ItemPath documents it, from a JSON body."""
+"""The arguments of a GET call, from its query string and, as ItemPath documents it, from its JSON body."""
 
 import json
 import re
@@ -14,13 +14,19 @@ from core.api.errors import Unprocessable
 from core.api.spelling import correct, known_name
 
 MAX_ARGUMENTS = 1000
-MAX_BODY = 65_536  # bytes; a larger body is ignored like any other that is no JSON object
-TOO_LARGE = b"\0"  # stands for one, and is no JSON either
+# Bytes. A larger body is ignored, like any other body that is not a JSON object.
+MAX_BODY = 65_536
+# Stands for a body that is too large to be read. It is not JSON, so it is ignored like one.
+TOO_LARGE = b"\0"
 STRICT = re.compile(r'(?:^|[,;])\s*handling\s*=\s*"?strict"?\s*(?:[,;]|$)', re.IGNORECASE)
 
 
 class Argument(NamedTuple):
-    """One `name=value`: the name as the client spelt it, and the folded name that it stands for."""
+    """One `name=value` of a call.
+
+    `creationDate[gte]=2026` has the spelling `creationDate[gte]`, the name `creationdate`, which is always in
+    lower case, the operator `[gte]` and the text `2026`.
+    """
 
     spelling: str
     name: str
@@ -29,29 +35,29 @@ class Argument(NamedTuple):
 
     @property
     def value(self) -> str:
-        """The value with an operator of the name (`creationDate[gte]=…`) put where ItemPath has it."""
+        """The value in ItemPath's form, with the operator before the text: `[gte]2026`."""
         return self.operator + self.text
 
 
 def argument(spelling: str, text: str) -> Argument:
     name, operator = split_operator(spelling)
-    if not operator[1:-1].isalpha():  # `type[]` and `id[0]` are no operators, and no names
+    if not operator[1:-1].isalpha():  # the brackets of `type[]` and `id[0]` hold no operator
         name, operator = spelling, ""
     return Argument(spelling, name.lower(), operator, text)
 
 
 def split_operator(spelling: str) -> tuple[str, str]:
-    """Return the two parts of `name[operator]`; the second is empty where no bracket closes at the end."""
-    # By hand: a pattern would try each bracket as the one that opens, and take a minute for 60,000 of them.
+    """Return the two parts of `name[operator]`. The second is empty unless the text ends with a bracket."""
+    # Without a regular expression: one would try each opening bracket in turn, and take a minute for 60,000.
     opening = spelling.find("[", spelling.rfind("]", 0, -1) + 1) if spelling.endswith("]") else -1
     return (spelling, "") if opening < 0 else (spelling[:opening], spelling[opening:])
 
 
 class Arguments:
-    """What the client asked for, what of it was understood, and what is wrong with it.
+    """All arguments of a call, those of them that are known, and the faults that were found.
 
-    The parts of a list call (filters, order, page) each `take` the names they know and `refuse` what they cannot use;
-    `check` then names every fault at once.
+    Filters, order and page each `take` the names that they know, and `refuse` the values that they cannot
+    use. `check` then raises one error that names every fault.
     """
 
     def __init__(
@@ -63,13 +69,16 @@ class Arguments:
             self.named.setdefault(pair.name, []).append(pair)
         self.strict = strict
         self.ignores_body = ignores_body
-        self.known: dict[str, str] = {}  # by their folded names
+        self.known: dict[str, str] = {}  # by their names in lower case
         self.faults: dict[str, dict[str, str]] = {}
 
     @classmethod
     def of(cls, request: Request) -> "Arguments":
-        """Read the arguments of `request`. Raises `ParseError` (400) if the query string is not well-formed."""
-        query_string, content, preference = sent(request._request)
+        """Read the arguments of `request`. The query string wins over the body.
+
+        Raises `ParseError` (400) if the query string is not well-formed.
+        """
+        query_string, content, preference = raw_arguments(request._request)
         query = query_arguments(query_string)
         named = {pair.name for pair in query}
         read = body_arguments(content)
@@ -81,28 +90,31 @@ class Arguments:
         )
 
     def take(self, name: str) -> list[Argument]:
-        """Return every argument called `name`, in any letter case, and count the name as understood."""
-        folded = name.lower()
-        self.known[folded] = name
-        return self.named.get(folded, [])
+        """Return every argument called `name`, in any letter case. The name is known from here on."""
+        lowered = name.lower()
+        self.known[lowered] = name
+        return self.named.get(lowered, [])
 
     def take_control(self, name: str) -> list[Argument]:
-        """As `take`, for an argument that has no operators: `page[gt]` is misspelt."""
+        """As `take`, for an argument that takes no operator: `page[gt]` is misspelt."""
         return [pair for pair in self.take(name) if not pair.operator]
 
     def refuse(self, pair: Argument, message: str) -> None:
-        """Record what is wrong with an argument; the first fault of a name counts."""
+        """Note what is wrong with an argument. The first fault of a name counts."""
         self.faults.setdefault(pair.name, {pair.spelling: message})
 
     def ignored(self) -> list[str]:
-        """Return the names that nothing took, as spelt, each once."""
+        """Return the names that nothing knows, as the client spelt them, each once."""
         return list(dict.fromkeys(pair.spelling for pair in self.pairs if not self.is_known(pair)))
 
     def is_known(self, pair: Argument) -> bool:
         return pair.name in self.known and not (pair.operator and pair.name in CONTROLS)
 
     def check(self) -> None:
-        """Raise `Unprocessable` (422) if anything was refused or misspelt, or ignored where the client asked for strict handling."""
+        """Raise `Unprocessable` (422) if an argument was refused or is misspelt.
+
+        Where the client asked for strict handling, an unknown argument and an unread body are faults, too.
+        """
         for pair in self.pairs:
             if not self.is_known(pair):
                 self.check_unknown(pair)
@@ -114,7 +126,7 @@ class Arguments:
             )
 
     def check_unknown(self, pair: Argument) -> None:
-        """Refuse a name that begins with a known one; any other only if the client asked for strict handling."""
+        """Refuse a misspelt name, which begins with a known one; any other name for strict handling only."""
         if name := known_name(pair.spelling, self.known):
             self.refuse(pair, correct(pair.spelling, name, is_control=name.lower() in CONTROLS))
         elif self.strict:
@@ -124,6 +136,21 @@ class Arguments:
         """Return the arguments as a query string, with those in `changes` replaced."""
         kept = [(pair.spelling, pair.text) for pair in self.pairs if pair.name not in changes]
         return urlencode(kept + list(changes.items()))
+
+    def query_after(self, operator: str) -> str:
+        """Return the arguments as a query string that lacks only the last id of this page at its end.
+
+        It ends with `id=[lt]` or `id=[gt]`, as `operator` says. What led to this page is left out: `page`,
+        `offset`, and an `id` with the same operator.
+        """
+        kept = [(pair.spelling, pair.text) for pair in self.pairs if not self.leads_to_page(pair, operator)]
+        return urlencode([*kept, ("id", operator)])
+
+    @staticmethod
+    def leads_to_page(pair: Argument, operator: str) -> bool:
+        if pair.name in ("page", "offset"):
+            return True
+        return pair.name == "id" and pair.value.lower().startswith(operator)
 
 
 CONTROLS = frozenset({"page", "limit", "offset", "orderby", "countonly"})
@@ -140,11 +167,22 @@ def query_arguments(query_string: str) -> list[Argument]:
     return [argument(name, text) for name, text in pairs]
 
 
-def sent(request: HttpRequest) -> tuple[str, bytes, str]:
-    """Return all that the arguments of a call are read from: the query string, a body that is not too large, a preference."""
+def raw_arguments(request: HttpRequest) -> tuple[str, bytes, str]:
+    """Return all that the arguments of a call are read from: query string, body and `Prefer` header.
+
+    The body holds arguments only of a GET or HEAD; that of a write is what the client writes.
+    """
+    return request.META.get("QUERY_STRING", ""), raw_body(request), request.META.get("HTTP_PREFER", "")
+
+
+def raw_body(request: HttpRequest) -> bytes:
+    """Return the body of a GET or HEAD; `TOO_LARGE` for one that is not read."""
+    if request.method not in ("GET", "HEAD"):
+        return b""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
-    body = b"" if length <= 0 else request.body if length <= MAX_BODY else TOO_LARGE
-    return request.META.get("QUERY_STRING", ""), body, request.META.get("HTTP_PREFER", "")
+    if length <= 0:
+        return b""
+    return request.body if length <= MAX_BODY else TOO_LARGE
 
 
 def body_arguments(content: bytes) -> list[Argument] | None:

@@ -1,13 +1,15 @@
-"""Moments as ItemPath's clients write them, in filters and in imported records."""
+"""Dates and times as ItemPath's clients write them, in filters and in imported records."""
 
 import re
 from datetime import UTC, datetime, time, timedelta, timezone
 
 from dateutil.relativedelta import relativedelta
 
-# A blank before an offset is a `+` that the client did not escape. .NET writes seven decimals, of which six are read.
+# In a URL an unescaped `+` becomes a blank, so a blank before the offset means `+`.
+# .NET writes seven decimals. Six are read, as both databases store microseconds.
 FORM = re.compile(
-    r"(\d{4})-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?(Z|[+\- ]\d\d(?::?\d\d)?)?)?)?",
+    r"(\d{4})-(\d\d)(?:-(\d\d)"
+    r"(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?(Z|[+\- ]\d\d(?::?\d\d)?)?)?)?",
     re.ASCII,
 )
 AGO = {
@@ -25,7 +27,7 @@ ACCEPTED = (
 
 
 def parse_moment(text: str, now: datetime | None = None) -> datetime:
-    """Return the moment that `text` names, in UTC; missing parts count as zero, a missing day as 1.
+    """Return the moment that `text` names, in UTC. A missing day is 1, any other missing part is 0.
 
     Raises `ValueError` for anything else, and for a moment outside the years 1 to 9999 in UTC.
     """
@@ -39,7 +41,7 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
 
 
 def is_relative_date(text: str) -> bool:
-    """Say whether `text` may name a moment that is another one later: it matches_etag one of the words."""
+    """Return whether `text` contains a relative date such as `today`, whose meaning changes with time."""
     return any(word in text.lower() for word in (*AGO, *DAYS))
 
 

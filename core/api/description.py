@@ -1,4 +1,4 @@
-"""The OpenAPI description, made once in each process."""
+"""The OpenAPI description. Each process makes it once."""
 
 import gzip
 import hashlib
@@ -10,17 +10,19 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.encoding import force_bytes
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from core.api.http import etag, matches_etag
+from core.api.http import JSONRenderer, etag, matches_etag
 
 RENDERERS = {"yaml": OpenApiYamlRenderer, "json": OpenApiJsonRenderer2}
 lock = Lock()
 
 
 class Description(NamedTuple):
-    """The description in one format."""
+    """The description in one format, ready to be sent."""
 
     content: bytes
     compressed: bytes
@@ -29,7 +31,7 @@ class Description(NamedTuple):
 
 
 def describe(format: str) -> Description:
-    """Return the description in `format`, one of `RENDERERS`; who asks while it is made waits for it."""
+    """Return the description in `format`, one of `RENDERERS`. A second caller waits while it is made."""
     with lock:
         return make_description(format)
 
@@ -48,7 +50,7 @@ def make_schema() -> Any:
 
 
 class DescriptionView(APIView):
-    """The description in YAML, or in JSON at `schema.json`, for `?format=json` and for clients that accept JSON by name."""
+    """The description in YAML; in JSON at `schema.json`, for `?format=json`, and if `Accept` names JSON."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -69,3 +71,11 @@ class DescriptionView(APIView):
             "json" if "json" in request.headers.get("Accept", "") else ""
         )
         return asked if asked in RENDERERS else "yaml"
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """The page that shows the description. Other methods than GET and HEAD are answered in JSON."""
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        renderers: list[BaseRenderer] = super().get_renderers()
+        return renderers if self.request.method in ("GET", "HEAD") else [JSONRenderer()]

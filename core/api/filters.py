@@ -1,4 +1,4 @@
-"""ItemPath's filters: an operator at the start of the value, one kind of filter for each kind of field."""
+"""ItemPath's filters: an operator before the value, and one kind of filter for each kind of field."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ from core.api.dates import ACCEPTED, parse_moment
 from core.api.rows import Column, MomentField, RowSerializer
 
 OPERATOR = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
-# SQLite parses an expression at most 1000 levels deep, and a condition takes up to three.
+# SQLite parses expressions that are at most 1,000 levels deep. A condition takes up to three levels.
 MAX_CONDITIONS = 250
-# Both databases take more bound values than this in one statement.
+# Values in one list. Both databases take more than this in one statement.
 MAX_MEMBERS = 10_000
 
 EQUALITY = ("eq", "not", "or", "nor")
@@ -30,7 +30,7 @@ SEARCH = ("like", "notlike")
 
 
 class Repeated(forms.Widget):
-    """Hands a field every argument of its name."""
+    """Gives a form field every argument of its name, not only the last."""
 
     def value_from_datadict(
         self, data: Mapping[str, Any], files: MultiValueDict[str, Any], name: str
@@ -40,7 +40,7 @@ class Repeated(forms.Widget):
 
 
 class ConditionsField(forms.Field):
-    """Turns the arguments of one name into conditions, or says of the first bad one what would be accepted."""
+    """Turns the arguments of one name into conditions. An error says what the filter would accept."""
 
     widget = Repeated
 
@@ -59,7 +59,7 @@ class ConditionsField(forms.Field):
 
 
 class OperatorFilter(django_filters.Filter):
-    """A filter on one field. A kind of field says which operators it takes and how it reads a value."""
+    """A filter on one field. Each subclass says which operators it takes, and how it reads a value."""
 
     field_class = ConditionsField
     operators: ClassVar[tuple[str, ...]] = EQUALITY
@@ -71,14 +71,14 @@ class OperatorFilter(django_filters.Filter):
         self.extra["condition"] = self.condition
 
     def parse(self, text: str) -> Any:
-        """Return the value that `text` stands for; raise `ValueError` if it is none."""
+        """Return the value that `text` means. Raises `ValueError` for any other text."""
         raise NotImplementedError
 
     def filter(self, qs: QuerySet[Any], value: list[Q]) -> QuerySet[Any]:
         return qs.filter(*value) if value else qs
 
     def condition(self, value: str) -> Q:
-        """Return the condition that an argument's value sets. Raises `ValueError` with a sentence for the client."""
+        """Return the condition for the value of an argument. Raises `ValueError` with a sentence."""
         operator, operand = self.split(value)
         if operator in ("", "not") and operand.lower() == "null":
             return self.lookup("isnull", operator == "")
@@ -108,7 +108,7 @@ class OperatorFilter(django_filters.Filter):
         values = {self.read(member) for member in members if member.lower() != "null"}
         found = self.lookup("in", values)
         if negate:
-            return self.present(~found)  # a null is none of the values, and SQL does not select it either way
+            return self.present(~found)
         with_null = any(member.lower() == "null" for member in members)
         return found | self.lookup("isnull", True) if with_null else found
 
@@ -124,7 +124,7 @@ class OperatorFilter(django_filters.Filter):
         return Q((f"{self.field_name}__{expression}", value))
 
     def present(self, condition: Q) -> Q:
-        """Keep SQL's rule for nulls, which Django's `~Q` would select."""
+        """Leave nulls out, as SQL does for every comparison. Django's `~Q` alone would select them."""
         return condition & self.lookup("isnull", False)
 
 
@@ -195,27 +195,39 @@ KINDS: tuple[tuple[type, type[OperatorFilter]], ...] = (
     (serializers.IntegerField, IntegerFilter),
     (serializers.FloatField, NumberFilter),
     (serializers.CharField, TextFilter),
+    (serializers.ChoiceField, TextFilter),
 )
 
 
-def filter_for(column: Column) -> OperatorFilter:
-    kind = next(kind for field, kind in KINDS if isinstance(column.field, field))
-    return kind(column.path)
+def filter_for(column: Column, serializer_class: type[RowSerializer]) -> OperatorFilter:
+    """Return the filter for the kind of a column's field. Raises `TypeError` if there is none."""
+    for field_class, filter_class in KINDS:
+        if isinstance(column.field, field_class):
+            return filter_class(column.path)
+    raise TypeError(
+        f"{serializer_class.__name__}.{column.name}: no filter reads a {type(column.field).__name__}. "
+        "Add one to core.api.filters.KINDS, or set filterable = False on the class of the field."
+    )
 
 
 class OperatorFilterSet(django_filters.FilterSet):
-    """A FilterSet with a filter for every scalar field of `serializer_class`."""
+    """A FilterSet with a filter for every field of `serializer_class` that is filterable and not nested."""
 
     serializer_class: ClassVar[type[RowSerializer] | None] = None
 
     @classmethod
     def get_filters(cls) -> dict[str, django_filters.Filter]:
-        derived = (
-            {column.name: filter_for(column) for column in cls.serializer_class.scalars()}
-            if cls.serializer_class
-            else {}
-        )
-        return derived | dict(cls.declared_filters)
+        return cls.derived_filters() | dict(cls.declared_filters)
+
+    @classmethod
+    def derived_filters(cls) -> dict[str, django_filters.Filter]:
+        """Return the filters that follow from the serializer's fields, unless the class declares its own."""
+        serializer_class = cls.serializer_class
+        if serializer_class is None:
+            return {}
+        columns = [each for each in serializer_class.scalars() if each.is_filterable]
+        missing = [each for each in columns if each.name not in cls.declared_filters]
+        return {column.name: filter_for(column, serializer_class) for column in missing}
 
 
 class OperatorFilterBackend(DjangoFilterBackend):

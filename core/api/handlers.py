@@ -13,23 +13,29 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from core.api.errors import Fault, PayloadTooLarge, Unavailable, Unprocessable, shape
+from core.api.model_errors import api_error_of, api_names
 from core.db.outages import give_up_connection, is_outage
 
 logger = logging.getLogger(__name__)
 
-# In place of what the framework says, which leaves open what to do.
+SEND_BEARER = "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are."
+# What to do, where the framework's own message does not say it: by the class of the error or by its message.
 HINTS = {
-    NotAuthenticated: "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are.",
+    NotAuthenticated: SEND_BEARER,
+    "Authorization header must contain two space-delimited values": SEND_BEARER,
+    "Token has wrong type": "Token has wrong type: calls take an access token, an application token or an API"
+    " key; only /api/users/refresh takes a refresh token.",
     UnsupportedMediaType: "Send the body as JSON, with the header Content-Type: application/json.",
 }
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer `exc` in the one shape; `None` leaves a bug to the 500 handler."""
+    """Answer an error in the API's shape. Return `None` for a bug, which Django's 500 handler answers."""
     if is_outage(exc):
         logger.error("The database cannot serve: %s", exc)
         give_up_connection()
         exc = Unavailable()
+    exc = api_error_of(exc, names_of_fields(context.get("view"))) or exc
     if isinstance(exc, RequestDataTooBig):
         exc = PayloadTooLarge()
     response = drf_exception_handler(exc, context)
@@ -41,17 +47,23 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return response
 
 
+def names_of_fields(view: Any) -> dict[str, str]:
+    """Return the API's names of the fields of a view's model, where the view has a serializer."""
+    serializer_class = getattr(view, "serializer_class", None)
+    return api_names(serializer_class) if serializer_class else {}
+
+
 def describe(exc: Exception, data: Any) -> tuple[str, list[Fault]]:
     if isinstance(exc, Unprocessable):
         return str(exc.detail), exc.faults
     if isinstance(exc, ValidationError):
         return describe_fields(data)
     detail = data.get("detail") if isinstance(data, dict) else data
-    return HINTS.get(type(exc)) or str(detail), []
+    return HINTS.get(type(exc)) or HINTS.get(str(detail)) or str(detail), []
 
 
 def describe_fields(data: Any) -> tuple[str, list[Fault]]:
-    """Turn DRF's `{field: [sentences]}` into the message and one object per field."""
+    """Turn DRF's `{field: [sentences]}` into a message and one object for each field."""
     fields = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
     sentences = {
         name: " ".join(map(str, texts)) if isinstance(texts, list) else str(texts)
@@ -63,7 +75,7 @@ def describe_fields(data: Any) -> tuple[str, list[Fault]]:
 
 
 class ApiRoot(APIView):
-    """Says to anyone where the API is described."""
+    """Tells anyone where the API is described."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -74,7 +86,7 @@ class ApiRoot(APIView):
 
 
 class UnknownPath(APIView):
-    """Any path below `/api/` that nothing serves: 404 in JSON, to anyone and for every method."""
+    """Answers 404 in JSON for every path below `/api/` that nothing else serves."""
 
     authentication_classes = ()
     permission_classes = ()

@@ -1,11 +1,10 @@
-"""HTTP as ItemPath's clients speak it: JSON whatever they accept, bodies that are bounded, tags on what they read."""
+"""HTTP as ItemPath's clients speak it: JSON whatever they accept, bounded bodies, and entity tags."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import IO, Any
 
 import orjson
-from django.http import HttpResponse
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -15,12 +14,12 @@ from rest_framework.request import Request
 from core.api.errors import PayloadTooLarge
 from core.bounds import MAX_ANONYMOUS_BODY, length_of
 
-# Part of every tag: raise it when the representation of unchanged records changes.
+# Part of every tag. Raise it when the JSON of unchanged records changes, so that clients read them anew.
 REPRESENTATION = "3"
 
 
 class JSONNegotiation(BaseContentNegotiation):
-    """Answers in JSON: `Accept` and `format` are not looked at."""
+    """Answers in JSON, whatever `Accept` and `format` say."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         sent = request.content_type.partition(";")[0].strip().lower()
@@ -34,9 +33,10 @@ class JSONNegotiation(BaseContentNegotiation):
 
 
 class BoundedJSONParser(JSONParser):
-    """Reads JSON of any depth that Python's parser takes; `DATA_UPLOAD_MAX_MEMORY_SIZE` bounds its length.
+    """Parses JSON of at most `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes.
 
-    Where no account is needed, as at a login, the bound is `MAX_ANONYMOUS_BODY`.
+    Where no account is needed, as at a login, it takes at most `MAX_ANONYMOUS_BODY`. Raises `PayloadTooLarge`
+    (413) and `ParseError` (400).
     """
 
     def parse(
@@ -52,7 +52,7 @@ class BoundedJSONParser(JSONParser):
 
 
 class JSONRenderer(BaseRenderer):
-    """Writes JSON with orjson; bytes are JSON already."""
+    """Writes JSON with orjson. Bytes are taken for JSON that is written already."""
 
     media_type = "application/json"
     format = "json"
@@ -69,22 +69,14 @@ class JSONRenderer(BaseRenderer):
         return data if isinstance(data, bytes) else orjson.dumps(data, default=str)
 
 
-class JSONAnswer(HttpResponse):
-    """JSON that is written already, with its tag. DRF's `Response` would ask for a renderer, at a tenth of a small call's cost."""
-
-    def __init__(self, body: bytes, tag: str) -> None:
-        super().__init__(body, content_type=JSONRenderer.media_type, headers={"ETag": tag})
-
-
 def etag(*parts: str) -> str:
-    """Return a weak tag for what `parts` tell apart."""
-    digest = sha256("/".join((REPRESENTATION, *parts)).encode())  # the quickest where the processor knows it
+    """Return a weak entity tag (RFC 9110) that changes with any of `parts`."""
+    digest = sha256("/".join((REPRESENTATION, *parts)).encode())
     return f'W/"{digest.hexdigest()[:24]}"'
 
 
 def matches_etag(request: Request, tag: str) -> bool:
-    """Say whether the client already has the answer that `tag` stands for."""
-    not_modified: str = request.META.get("HTTP_IF_NONE_MATCH", "")
-    return (
-        not_modified.strip() == "*" or tag.removeprefix("W/") in not_modified
-    )  # tags are of one length, and in quotes
+    """Return whether the client has the answer with this tag already (`If-None-Match`)."""
+    known: str = request.META.get("HTTP_IF_NONE_MATCH", "")
+    # All tags have the same length and stand in quotes, so none is a part of another.
+    return known.strip() == "*" or tag.removeprefix("W/") in known

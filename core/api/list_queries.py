@@ -1,82 +1,110 @@
-"""What a list call comes to, cache for the next one: clients that poll send the same arguments again and again."""
+"""List calls, compiled once: clients that poll send the same arguments again and again."""
 
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cachetools import LRUCache
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
-from core.api.arguments import Arguments, header_list, sent
+from core.api.arguments import Arguments, header_list
 from core.api.dates import is_relative_date
-from core.api.pagination import PageBounds, read_bounds
+from core.api.pagination import PageBounds
 from core.api.rows import RowSerializer
 from core.api.statements import Statement
 
-if TYPE_CHECKING:
-    from core.api.viewsets import ResourceViewSet
-
 CACHE_SIZE = 256
-# Characters of arguments; longer ones are rare and read anew each time.
+# Characters of arguments. Longer ones are rare, and are compiled anew for each call.
 MAX_CACHED_LENGTH = 2_000
-# Characters: clients refuse longer header lines. Arguments from a large body make no link.
+# Characters. Clients refuse longer header lines; arguments from a large body get no link.
 MAX_LINK = 8_000
+
+Key = tuple[Any, ...]
 
 
 class ListQuery:
-    """The statements of a list call, compiled when they are first needed, and what its headers say."""
+    """One list call: its SQL statements, compiled when they are first needed, and what its headers say.
+
+    `base` is the view's own queryset; `queryset` is the same after filters and order.
+    """
 
     def __init__(
         self,
+        serializer_class: type[RowSerializer],
         arguments: Arguments,
+        base: QuerySet[Any],
         queryset: QuerySet[Any],
         bounds: PageBounds,
-        serializer_class: type[RowSerializer],
+        *,
+        pages_by_id: bool,
     ) -> None:
+        self.serializer_class = serializer_class
+        self.base = base
         self.queryset = queryset
         self.bounds = bounds
-        self.serializer_class = serializer_class
         self.ignored = header_list(arguments.ignored())
         self.ignores_body = arguments.ignores_body
-        query = arguments.query(**bounds.next)
-        self.next_query = query if len(query) <= MAX_LINK else ""
+        self.id_operator = id_operator_of(queryset) if pages_by_id else ""
+        self.next_query = self.query_of_next_page(arguments)
+        # The date that `today` stands for is compiled into the statement.
         self.is_cacheable = not any(is_relative_date(pair.text) for pair in arguments.pairs)
+
+    def query_of_next_page(self, arguments: Arguments) -> str:
+        """Return the query string of the next page; by id, it lacks the last id of this page at its end."""
+        if self.id_operator:
+            return arguments.query_after(self.id_operator)
+        return arguments.query(**self.bounds.next)
+
+    def link(self, last_id: str) -> str:
+        """Return the query string of the page after the row `last_id`; empty if no header can hold it."""
+        query = self.next_query + (last_id if self.id_operator else "")
+        return query if len(query) <= MAX_LINK else ""
 
     @cached_property
     def rows(self) -> Statement:
-        return Statement.of(self.serializer_class.page(self.queryset, self.bounds.rows))
+        """The statement for the rows of the page."""
+        return Statement.of(self.serializer_class.page(self.queryset, self.bounds.rows, self.base))
 
     @cached_property
-    def states(self) -> Statement:
-        """Return the statement of one row: the ids and versions of the page, joined."""
-        return Statement.of(self.serializer_class.states(self.queryset, self.bounds.rows)).joined()
+    def versions(self) -> Statement:
+        """The statement for one row: the ids and the versions of the page, each joined by commas."""
+        return Statement.of(self.serializer_class.versions(self.queryset, self.bounds.rows)).joined()
 
 
-def compile_list_query(view: "ResourceViewSet") -> ListQuery:
-    """Read and check the arguments of a list call. Raises `ParseError` (400) and `Unprocessable` (422)."""
-    view.arguments = arguments = Arguments.of(view.request)
-    found = view.get_queryset()
-    queryset = view.filter_queryset(found)
-    bounds = read_bounds(arguments)
-    arguments.check()
-    query = ListQuery(arguments, queryset, bounds, view.serializer_class)
-    query.is_cacheable &= found is view.queryset  # not what a resource scopes by its caller
-    return query
+def id_operator_of(queryset: QuerySet[Any]) -> str:
+    """Return the operator that finds the rows after an id, if the queryset is sorted by id alone."""
+    terms: Any = queryset.query.order_by
+    if len(terms) != 1 or terms[0].expression not in (F("pk"), F("id")):
+        return ""
+    return "[lt]" if terms[0].descending else "[gt]"
 
 
-cache: LRUCache[tuple[Any, ...], ListQuery] = LRUCache(CACHE_SIZE)
-lock = Lock()
+class ListQueryCache:
+    """The list queries of this process that were used last. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self.queries: LRUCache[Key, ListQuery] = LRUCache(CACHE_SIZE)
+        self.lock = Lock()
+
+    def get(self, key: Key) -> ListQuery | None:
+        with self.lock:
+            return self.queries.get(key)
+
+    def put(self, key: Key, query: ListQuery) -> None:
+        """Keep `query`, unless it means something else tomorrow or its arguments are long."""
+        if (
+            query.is_cacheable
+            and sum(len(part) for part in key if isinstance(part, str | bytes)) <= MAX_CACHED_LENGTH
+        ):
+            with self.lock:
+                self.queries[key] = query
+
+    def clear(self) -> None:
+        with self.lock:
+            self.queries.clear()
+
+    def __len__(self) -> int:
+        return len(self.queries)
 
 
-def list_query_of(view: "ResourceViewSet") -> ListQuery:
-    """Return the query of a list call, made now or before."""
-    words = sent(view.request._request)
-    key = (type(view), *words)
-    with lock:
-        query = cache.get(key)
-    if query is None:
-        query = compile_list_query(view)
-        if query.is_cacheable and sum(map(len, words)) <= MAX_CACHED_LENGTH:
-            with lock:
-                cache[key] = query
-    return query
+cache = ListQueryCache()

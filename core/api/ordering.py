@@ -16,18 +16,21 @@ DIRECTIONS = {"asc": False, "desc": True}
 
 
 class OrderingBackend(BaseFilterBackend):
-    """Sorts by any scalar field of the view's serializer, nulls last, ties broken by id."""
+    """Sorts by the sortable fields of the view's serializer, nulls last, ties broken by id."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        columns = {column.name.lower(): column for column in view.serializer_class.scalars()}
+        columns = sortable_columns(view)
         terms = self.terms(view.arguments, columns)
-        last_descends = next(reversed(terms.values()), False)
-        terms.setdefault(columns["id"], last_descends)
+        last_descends = next(reversed(terms.values()), view.newest_first)
+        terms.setdefault(id_column(view), last_descends)
         return queryset.order_by(*(order(column, descends) for column, descends in terms.items()))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        names = ", ".join(f"`{column.name}`" for column in view.serializer_class.scalars())
-        text = f"`field`, `field:asc`, `field:desc` or `-field`, several split by commas, such as `-id`; nulls come last. Fields: {names}."
+        names = ", ".join(f"`{column.name}`" for column in sortable_columns(view).values())
+        text = (
+            "`field`, `field:asc`, `field:desc` or `-field`, several split by commas, such as `-id`; "
+            f"nulls come last. Fields: {names}."
+        )
         return [
             {
                 "name": "orderby",
@@ -39,7 +42,7 @@ class OrderingBackend(BaseFilterBackend):
         ]
 
     def terms(self, arguments: Arguments, columns: dict[str, Column]) -> dict[Column, bool]:
-        """Return the columns to sort by and whether each descends; the first mention of a column counts."""
+        """Return the columns to sort by, and whether each descends. The first mention of a column counts."""
         terms: dict[Column, bool] = {}
         for pair in arguments.take_control("orderby"):
             try:
@@ -55,6 +58,17 @@ class OrderingBackend(BaseFilterBackend):
         return terms
 
 
+def sortable_columns(view: Any) -> dict[str, Column]:
+    """Return the columns that clients may sort by, by their names in lower case."""
+    return {column.name.lower(): column for column in view.serializer_class.scalars() if column.is_sortable}
+
+
+def id_column(view: Any) -> Column:
+    """Return the column that breaks ties: the id, which every row serializer has first."""
+    column: Column = view.serializer_class.layout().columns[0]
+    return column
+
+
 def read(term: str, columns: dict[str, Column]) -> tuple[Column, bool]:
     """Return the column and direction that `term` names. Raises `KeyError` if it names none."""
     name, colon, direction = term.strip().lower().partition(":")
@@ -65,5 +79,5 @@ def read(term: str, columns: dict[str, Column]) -> tuple[Column, bool]:
 
 @cache
 def order(column: Column, descends: bool) -> OrderBy:
-    # NULLS LAST only where there can be nulls: PostgreSQL takes no plain index for DESC NULLS LAST.
+    # NULLS LAST only where there can be nulls: PostgreSQL uses no ordinary index for DESC NULLS LAST.
     return OrderBy(F(column.path), descending=descends, nulls_last=column.field.allow_null or None)

@@ -1,27 +1,30 @@
 """ItemPath's pages: `page` counts from zero, in `limit`s."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from django.conf import settings
 from django.db.models import BigIntegerField
-from rest_framework.pagination import BasePagination
 
 from core.api.arguments import Arguments
 from core.api.filters import BooleanFilter, IntegerFilter
-from core.api.http import JSONAnswer, etag
+from core.api.http import etag
 from core.api.rows import RowSerializer
 from core.api.statements import Row, Statement
+from core.speed import JSONAnswer
 
 DEFAULT_LIMIT = 1000
 INTEGER = IntegerFilter("")
 BOOLEAN = BooleanFilter("")
-LARGEST = BigIntegerField.MAX_BIGINT
+MAX_ID = BigIntegerField.MAX_BIGINT
 
 
 class PageBounds(NamedTuple):
-    """The part of a list that the client asked for, by page or by offset, or only its length."""
+    """The rows of a list that the client asked for, by page or by offset, or only their number.
+
+    `start` is the number of rows before the first one; `limit` is the number of rows on a page.
+    """
 
     start: int
     limit: int
@@ -31,7 +34,7 @@ class PageBounds(NamedTuple):
     @property
     def rows(self) -> slice:
         """The rows of the page and one more, which tells whether there is a next page."""
-        return slice(self.start, min(self.start + self.limit + 1, LARGEST))
+        return slice(self.start, min(self.start + self.limit + 1, MAX_ID))
 
     @property
     def next(self) -> dict[str, str]:
@@ -41,10 +44,10 @@ class PageBounds(NamedTuple):
 
 
 def read_bounds(arguments: Arguments) -> PageBounds:
-    """Return the bounds that `arguments` name; what cannot be used is refused on them."""
+    """Return the bounds that `arguments` name. A fault is noted on `arguments`, and the default is taken."""
     limit = read_integer(arguments, "limit", DEFAULT_LIMIT, 1, settings.API_MAX_LIMIT)
-    page = read_integer(arguments, "page", 0, 0, LARGEST // limit)
-    offset = read_integer(arguments, "offset", 0, 0, LARGEST)
+    page = read_integer(arguments, "page", 0, 0, MAX_ID // limit)
+    offset = read_integer(arguments, "offset", 0, 0, MAX_ID)
     offsets = arguments.take_control("offset")
     if offsets and arguments.take_control("page"):
         arguments.refuse(offsets[-1], "Does not go together with page.")
@@ -75,86 +78,52 @@ def read_count_only(arguments: Arguments) -> bool:
 
 
 class Page:
-    """What a list call answers: the records as JSON, and their ids and states, which its tag is made of."""
+    """One page: the records as JSON, and the ids and versions of their rows, which its tag is made of."""
 
     def __init__(self, limit: int) -> None:
-        self.left = limit
+        self.remaining = limit
         self.has_next = False
-        self.keys: list[str] = []
-        self.states: list[str] = []
+        self.ids: list[str] = []
+        self.versions: list[str] = []
         self.parts: list[bytes] = []
 
     @classmethod
     def read(cls, statement: Statement, limit: int, serializer_class: type[RowSerializer]) -> "Page":
-        """Read up to `limit` rows of `statement`."""
+        """Read up to `limit` rows of `statement`, a batch at a time."""
         page = cls(limit)
         for rows in statement.batches():
             page.add(rows, serializer_class)
         return page
 
     def add(self, rows: Sequence[Row], serializer_class: type[RowSerializer]) -> None:
-        kept = rows[: self.left]
-        self.left -= len(kept)
-        self.has_next = len(rows) > len(kept)
-        self.keys += [str(row[0]) for row in kept]
-        self.states += [str(row[-1]) for row in kept]
-        if kept:
-            self.parts.append(orjson.dumps(serializer_class.records(kept))[1:-1])
+        """Add a batch of rows. The row after the last one of the page tells that there is a next page."""
+        taken = rows[: self.remaining]
+        self.remaining -= len(taken)
+        self.has_next = len(rows) > len(taken)
+        self.ids += [str(row[0]) for row in taken]
+        self.versions += [str(row[-1]) for row in taken]
+        if taken:
+            self.parts.append(orjson.dumps(serializer_class.records(taken))[1:-1])
 
     @property
     def tag(self) -> str:
-        return page_etag(",".join(self.keys), ",".join(self.states), has_next=self.has_next)
+        return page_etag(",".join(self.ids), ",".join(self.versions), has_next=self.has_next)
 
     def answer(self) -> JSONAnswer:
         return JSONAnswer(b"[" + b",".join(self.parts) + b"]", self.tag)
 
 
 def read_page_etag(statement: Statement, limit: int) -> str:
-    """Return the tag of the page whose states `statement` reads, joined by commas: its own, and that of one row more."""
-    [found] = next(statement.batches(), [("", "")])
-    keys, states = (text or "" for text in found)  # null where there are no rows
-    if has_next := keys.count(",") >= limit:
-        keys, states = keys.rpartition(",")[0], states.rpartition(",")[0]
-    return page_etag(keys, states, has_next=has_next)
+    """Return the tag of a page without reading its records.
+
+    `statement` reads one row: the ids and the versions of up to `limit` + 1 rows, each joined by commas.
+    """
+    [joined] = next(statement.batches(), [("", "")])
+    ids, versions = (text or "" for text in joined)  # null where there are no rows
+    if has_next := ids.count(",") >= limit:
+        ids, versions = ids.rpartition(",")[0], versions.rpartition(",")[0]
+    return page_etag(ids, versions, has_next=has_next)
 
 
-def page_etag(keys: str, states: str, *, has_next: bool) -> str:
-    return etag(keys, states, "more" if has_next else "")
-
-
-class Pagination(BasePagination):
-    """Describes the arguments of pages; a viewset's `list` reads what they come to (`plans.py`)."""
-
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        integers = {
-            "limit": (
-                f"Rows on a page, at most {settings.API_MAX_LIMIT}.",
-                {"minimum": 1, "maximum": settings.API_MAX_LIMIT},
-            ),
-            "page": ("Counted from zero, in `limit`s.", {"minimum": 0}),
-            "offset": ("Rows to leave out, in place of `page`.", {"minimum": 0}),
-        }
-        described = [
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "description": text,
-                "schema": {"type": "integer", **bounds},
-            }
-            for name, (text, bounds) in integers.items()
-        ]
-        text = 'Answer `{"count": n}` instead of rows.'
-        return [
-            *described,
-            {
-                "name": "countOnly",
-                "in": "query",
-                "required": False,
-                "description": text,
-                "schema": {"type": "boolean"},
-            },
-        ]
-
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        return schema  # a bare array
+def page_etag(ids: str, versions: str, *, has_next: bool) -> str:
+    return etag(ids, versions, "more" if has_next else "")

@@ -1,27 +1,31 @@
 """Resources that are read as rows.
 
-A `RowSerializer` declares the fields of a resource once. From that one declaration come the columns of the query, the
-record in the answer, the filters, the sort fields and the schema. No model instance is built on the way.
+A `RowSerializer` declares the fields of a resource once. From that one declaration come the columns of the
+query, the record in the answer, the filters, the sort fields, the schema, and the rules of what can be
+written. To read, no model instance is built.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.db.models import F, Func, QuerySet
+from django.db.models import F, Field, Func, Model, QuerySet
 from django.db.models.expressions import Combinable
 from rest_framework import serializers
+from rest_framework.utils.field_mapping import get_field_kwargs
 
 from core.api.statements import Row
 from core.db.lookups import IsoText
 
+# DRF keeps what a field was declared with in attributes that its type stubs do not name.
+SerializerField = Any
 RowDict = dict[str, Any]
 
 
 class MomentField(serializers.DateTimeField):
     """A moment, written `YYYY-MM-DDTHH:MM:SS.ffffff` in UTC by the database."""
 
-    written = IsoText
+    sql_function = IsoText
 
 
 class Column(NamedTuple):
@@ -29,17 +33,27 @@ class Column(NamedTuple):
 
     name: str
     path: str
-    field: "serializers.Field[Any, Any, Any, Any]"
+    field: SerializerField
 
     def expression(self, prefix: str = "") -> Combinable:
-        """Return the column, written by the database if the class of the field says how (`written`)."""
+        """Return the column; the database formats it if the class of the field names an `sql_function`."""
         column = F(prefix + self.path)
-        written: type[Func] | None = getattr(self.field, "written", None)
-        return written(column) if written else column
+        sql_function: type[Func] | None = getattr(self.field, "sql_function", None)
+        return sql_function(column) if sql_function else column
+
+    @property
+    def is_filterable(self) -> bool:
+        """Whether clients may filter by it. A field class may say `filterable = False`."""
+        return getattr(self.field, "filterable", True)
+
+    @property
+    def is_sortable(self) -> bool:
+        """Whether clients may sort by it. A field class may say `sortable = False`."""
+        return getattr(self.field, "sortable", True)
 
 
 class Layout(NamedTuple):
-    """Where the parts of a record stand in a row: own columns, a nested record's, and the version last."""
+    """Which part of a record is where in a row: its own columns, those of a nested record, its version."""
 
     columns: tuple[Column, ...]
     names: tuple[str, ...]
@@ -49,17 +63,33 @@ class Layout(NamedTuple):
 
 
 class RowSerializer(serializers.Serializer[Any]):
-    """Serializes the rows of `select()`. One of the fields may be a `RowSerializer` itself: a related record or null."""
+    """Serializes the rows of `select()`. One field may be a `RowSerializer` itself: a related record or null.
+
+    A resource that clients may write names its model and the fields they may set:
+
+        class Meta:
+            model = App
+            writable = ("name",)
+
+    Every other field is read-only. Whether a field is required or may be null, how long it may be, and its
+    choices and validators come from the model, once, when the class is made; what a declared field says of
+    itself wins. A field that is declared `write_only=True`, such as a password, is in no row.
+    """
 
     # The column that changes with every change of the record.
     version_path = "pk"
+    Meta: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "Meta"):
+            take_rules_from_model(cls, cls.Meta.model, cls.Meta.writable)
 
     @classmethod
     @cache
     def layout(cls) -> Layout:
-        columns = tuple(
-            Column(name, "__".join(field.source_attrs), field) for name, field in cls().fields.items()
-        )
+        fields = {name: field for name, field in cls().fields.items() if not field.write_only}
+        columns = tuple(Column(name, "__".join(field.source_attrs), field) for name, field in fields.items())
         nested = next((column for column in columns if isinstance(column.field, RowSerializer)), None)
         inner = (
             type(nested.field).layout().columns if nested and isinstance(nested.field, RowSerializer) else ()
@@ -69,7 +99,7 @@ class RowSerializer(serializers.Serializer[Any]):
             tuple(column.name for column in columns),
             nested.name if nested else "",
             tuple(column.name for column in inner),
-            # In its own place a nested record has its key: whether there is one costs no join.
+            # The row holds the nested record's primary key, so a missing one is seen without a join.
             (
                 *(column.expression() for column in columns),
                 *(column.expression(f"{nested.path}__") for column in inner if nested),
@@ -79,7 +109,7 @@ class RowSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def scalars(cls) -> tuple[Column, ...]:
-        """Return the columns that filter and sort: all but a nested record."""
+        """Return all columns but a nested record."""
         layout = cls.layout()
         return tuple(column for column in layout.columns if column.name != layout.nested_name)
 
@@ -89,34 +119,111 @@ class RowSerializer(serializers.Serializer[Any]):
         return queryset.values_list(*cls.layout().expressions)
 
     @classmethod
-    def page(cls, queryset: QuerySet[Any], rows: slice) -> QuerySet[Any, Row]:
-        """Return some rows of a sorted queryset.
+    def page(cls, queryset: QuerySet[Any], rows: slice, base: QuerySet[Any]) -> QuerySet[Any, Row]:
+        """Return some rows of `queryset`, which is `base` after filters and order.
 
-        The page is cut before a nested record is joined to it: PostgreSQL would join all rows, and read the other table
-        from end to end, before it sorts them and takes twenty.
+        A nested record is joined to the rows of the page alone: PostgreSQL would otherwise join all rows, and
+        read the whole other table, before it sorts them and takes twenty.
         """
         if not cls.layout().nested_name:
             return cls.select(queryset)[rows]
-        cut = queryset.model._default_manager.filter(pk__among=queryset.values("pk")[rows])
-        return cls.select(cut.order_by(*queryset.query.order_by))
+        on_page = base.filter(pk__in_array=queryset.values("pk")[rows])
+        return cls.select(on_page.order_by(*queryset.query.order_by))
 
     @classmethod
-    def states(cls, queryset: QuerySet[Any], rows: slice) -> QuerySet[Any, Any]:
-        """Return `key` and `state` of the same rows, their ids and versions: all that a tag is made of."""
-        return queryset.values(key=F("pk"), state=F(cls.version_path))[rows]
+    def versions(cls, queryset: QuerySet[Any], rows: slice) -> QuerySet[Any, Any]:
+        """Return `row_id` and `row_version` of some rows: all that the tag of a page is made of."""
+        return queryset.values(row_id=F("pk"), row_version=F(cls.version_path))[rows]
 
     @classmethod
     def records(cls, rows: Iterable[Row]) -> list[RowDict]:
+        """Return the records that `rows` hold, by the names of the fields."""
         _, names, nested_name, nested_names, _ = cls.layout()
         if not nested_name:
             return [dict(zip(names, row, strict=False)) for row in rows]
-        first, place, found = len(names), names.index(nested_name), []
+        start, nested_index, found = len(names), names.index(nested_name), []
         for row in rows:
             record = dict(zip(names, row, strict=False))
-            if row[place] is not None:
-                record[nested_name] = dict(zip(nested_names, row[first:], strict=False))
+            if row[nested_index] is not None:
+                record[nested_name] = dict(zip(nested_names, row[start:], strict=False))
             found.append(record)
         return found
 
-    def to_representation(self, row: Row) -> RowDict:
-        return self.records([row])[0]
+    def create(self, validated_data: dict[str, Any]) -> Any:
+        """Store a new instance of the model. Raises Django's `ValidationError`."""
+        return self.store(self.Meta.model(), validated_data)
+
+    def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
+        """Change an instance of the model. Raises Django's `ValidationError`."""
+        return self.store(instance, validated_data)
+
+    def store(self, instance: Any, values: dict[str, Any]) -> Any:
+        self.assign(instance, values)
+        instance.full_clean()
+        instance.save()
+        return instance
+
+    def assign(self, instance: Any, values: dict[str, Any]) -> None:
+        """Set the fields of an instance. A serializer with secrets calls the model's verbs for them."""
+        for name, value in values.items():
+            setattr(instance, name, value)
+
+    def to_representation(self, instance: Any) -> RowDict:
+        """Return the record of a row, or of a saved instance, whose row is read anew."""
+        return self.records([self.row_of(instance) if isinstance(instance, Model) else instance])[0]
+
+    def row_of(self, instance: Model) -> Row:
+        view = self.context.get("view")
+        queryset = view.get_queryset() if view else type(instance)._default_manager.all()
+        row: Row = self.select(queryset.filter(pk=instance.pk)).get()
+        return row
+
+
+def take_rules_from_model(
+    serializer_class: type[RowSerializer], model: type[Model], writable: Collection[str]
+) -> None:
+    """Make the declared fields of `serializer_class` anew, with the rules of `model`.
+
+    Raises `TypeError` if `writable` names a field that is not declared.
+    """
+    declared: dict[str, SerializerField] = serializer_class._declared_fields
+    if unknown := [name for name in writable if name not in declared]:
+        raise TypeError(f"{serializer_class.__name__} declares no field {', '.join(unknown)}.")
+    model_fields = {field.name: field for field in model._meta.concrete_fields}
+    model_fields |= {field.attname: field for field in model._meta.concrete_fields}
+    for name, field in declared.items():
+        if name in writable or field._kwargs.get("write_only"):
+            declared[name] = writable_field(field, model_fields.get(field._kwargs.get("source") or name))
+        else:
+            declared[name] = made_anew(field, {"read_only": True})
+
+
+def writable_field(field: SerializerField, model_field: "Field[Any, Any] | None") -> SerializerField:
+    """Return `field` with the rules of its model field; a field without one keeps its own."""
+    return field if model_field is None else made_anew(field, rules_of(model_field))
+
+
+def rules_of(model_field: "Field[Any, Any]") -> dict[str, Any]:
+    """Return what DRF reads from a model field, without the look of a form and without queries.
+
+    Whether a value is taken already is left to the database: a query before the write could miss another's.
+    """
+    kwargs = get_field_kwargs(model_field.name, model_field)
+    for name in ("model_field", "label", "help_text", "style", "read_only"):
+        kwargs.pop(name, None)
+    validators = [each for each in kwargs.pop("validators", ()) if not hasattr(each, "queryset")]
+    return kwargs | ({"validators": validators} if validators else {})
+
+
+def made_anew(field: SerializerField, rules: dict[str, Any]) -> SerializerField:
+    """Return a field of the same class, with `rules` where it was not declared otherwise.
+
+    A field whose rules have choices becomes a `ChoiceField`.
+    """
+    field_class: Any = type(field)
+    if "choices" in rules and not issubclass(field_class, serializers.ChoiceField):
+        field_class = serializers.ChoiceField
+        rules = {name: value for name, value in rules.items() if name != "max_length"}
+    made = field_class(*field._args, **rules | field._kwargs)
+    made._creation_counter = field._creation_counter  # the order of the fields is that of the declarations
+    return made

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_basic_type, build_parameter_type
@@ -68,7 +69,7 @@ EVERY_READ = [
         "If-None-Match",
         str,
         HEADER,
-        description="The `ETag` of an earlier answer: 304 if it still matches_etag.",
+        description="The `ETag` of an earlier answer: 304 if it still holds.",
     ),
     OpenApiParameter(
         "Prefer",
@@ -97,6 +98,47 @@ LIST_ONLY = [
 ]
 
 
+class PageDescription:
+    """Describes the arguments of pages to drf-spectacular, which looks for them at a paginator.
+
+    There is none: a list reads the arguments itself (`pagination.py`).
+    """
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        integers = {
+            "limit": (
+                f"Rows on a page, at most {settings.API_MAX_LIMIT}.",
+                {"minimum": 1, "maximum": settings.API_MAX_LIMIT},
+            ),
+            "page": ("Counted from zero, in `limit`s.", {"minimum": 0}),
+            "offset": ("Rows to leave out, in place of `page`.", {"minimum": 0}),
+        }
+        described = [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": text,
+                "schema": {"type": "integer", **bounds},
+            }
+            for name, (text, bounds) in integers.items()
+        ]
+        text = 'Answer `{"count": n}` instead of rows.'
+        return [
+            *described,
+            {
+                "name": "countOnly",
+                "in": "query",
+                "required": False,
+                "description": text,
+                "schema": {"type": "boolean"},
+            },
+        ]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return schema  # a bare array
+
+
 class RegistrySchema(AutoSchema):
     """Adds the headers and errors that every call has, and the two forms of a list's answer."""
 
@@ -110,6 +152,9 @@ class RegistrySchema(AutoSchema):
     @property
     def reads(self) -> bool:
         return isinstance(self.view, ResourceViewSet)
+
+    def _get_paginator(self) -> PageDescription | None:
+        return PageDescription() if self.reads else None
 
     def get_summary(self) -> str | None:
         if not isinstance(self.view, ResourceViewSet):
@@ -137,7 +182,7 @@ class RegistrySchema(AutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
         if self.reads:
             bodies["304"] = self._get_response_for_code(None, "304") | {
-                "description": "What the client matches_etag is current."
+                "description": "What the client holds is current."
             }
         if self.reads and self._is_list_view():
             self.offer_count(bodies["200"])
@@ -167,8 +212,8 @@ class OperatorFilterExtension(OpenApiFilterExtension):
         operators = ", ".join(f"`[{operator}]`" for operator in each.operators)
         schema = {"type": "array", "items": build_basic_type(OpenApiTypes.STR)}
         text = (
-            f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. For example `{each.example}`. "
-            "A repeated argument applies every time."
+            f"{each.accepted}, `null` or `[not]null`; with an operator before it: {operators}. "
+            f"For example `{each.example}`. A repeated argument applies every time."
         )
         parameter: dict[str, Any] = build_parameter_type(
             name=name,

@@ -1,4 +1,4 @@
-"""Arguments that are spelt as other products spell them: `lastCheck__gt`, `id[in][0]`, `status!`, `page[size]`.
+"""Arguments in the spelling of other products: `lastCheck__gt`, `id[in][0]`, `status!`, `page[size]`.
 
 Without a word they would filter nothing, and the client would take the whole list for what it asked for.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 # The letters and digits that a spelling begins with.
 HEAD = re.compile(r"[^\W_]+")
-WORD = re.compile(r"[^\W_]+|!|\[\]")
+WORD = re.compile(r"[^\W_]+|!|\[\]|[<>]=?")
 
 # How other products call an operator, and how it is written here.
 EQUAL, UNEQUAL, ANY, NONE, LIKE, UNLIKE = "[eq]…", "[not]…", "[or]…;…", "[nor]…;…", "[like]…", "[notlike]…"
@@ -19,12 +19,14 @@ OPERATORS = {
     **dict.fromkeys(("nor", "nin", "notin", "none"), NONE),
     **dict.fromkeys(("like", "ilike", "contains", "icontains", "search", "startswith", "endswith"), LIKE),
     **dict.fromkeys(("notlike", "nlike", "notcontains"), UNLIKE),
-    **dict.fromkeys(("gt", "greaterthan"), "[gt]…"),
-    **dict.fromkeys(("lt", "lessthan"), "[lt]…"),
-    **dict.fromkeys(("gte", "ge", "after", "from", "since", "min"), "[gte]…"),
-    **dict.fromkeys(("lte", "le", "before", "to", "until", "max"), "[lte]…"),
+    **dict.fromkeys(("gt", "greaterthan", ">"), "[gt]…"),
+    **dict.fromkeys(("lt", "lessthan", "<"), "[lt]…"),
+    **dict.fromkeys(("gte", "ge", "after", "from", "since", "min", ">="), "[gte]…"),
+    **dict.fromkeys(("lte", "le", "before", "to", "until", "max", "<="), "[lte]…"),
     **dict.fromkeys(("isnull", "null"), "null"),
 }
+NEGATED = {EQUAL: UNEQUAL, ANY: NONE, LIKE: UNLIKE}
+RANGE = frozenset(("between", "range"))
 ROWS_OF_A_PAGE = frozenset(("size", "limit", "length", "count"))
 
 
@@ -39,10 +41,12 @@ def known_name(spelling: str, known: Mapping[str, str]) -> str:
 
 def correct(spelling: str, name: str, *, is_control: bool) -> str:
     """Return the sentence that shows how to write the argument `name`, which was spelt in another way."""
-    words = WORD.findall(spelling[len(name) :].lower())
+    words = WORD.findall(with_equals(spelling[len(name) :].lower()))
     if is_control:
         return correct_control(name, words)
-    operator = next((OPERATORS[word] for word in words if word in OPERATORS), "")
+    if RANGE & set(words):
+        return f"Write {name}=[gte]… and {name}=[lte]…: an operator stands before the value."
+    operator = operator_of(words)
     return (
         f"Write {name}={operator}: an operator stands before the value."
         if operator
@@ -50,7 +54,25 @@ def correct(spelling: str, name: str, *, is_control: bool) -> str:
     )
 
 
+def with_equals(tail: str) -> str:
+    """Return the tail of a name with the `=` of `name>=value`, at which a query is split."""
+    return f"{tail}=" if tail.endswith((">", "<")) else tail
+
+
+def operator_of(words: list[str]) -> str:
+    """Return the operator that the first known word stands for; `not` in front or behind negates it."""
+    found = [OPERATORS[word] for word in words if word in OPERATORS]
+    others = [operator for operator in found if operator != UNEQUAL]
+    if UNEQUAL in found and others:
+        return NEGATED.get(others[0], others[0])
+    return found[0] if found else ""
+
+
 def correct_control(name: str, words: list[str]) -> str:
     if name == "page" and ROWS_OF_A_PAGE & set(words):
         return "Write limit=… for the rows of a page, and page=… for which of them, counted from 0."
+    if name == "page" and "offset" in words:
+        return "Write offset=… for the rows to leave out, and limit=… for the rows of a page."
+    if name == "page":
+        return "Write page=…, counted from 0."
     return f"Write {name}=…, several split by commas." if name == "orderby" else f"Write {name}=…."

@@ -1,4 +1,4 @@
-"""Writes that are worth no wait."""
+"""Writes that are skipped when the database is busy, such as the last use of a key."""
 
 import logging
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ BUSY_TIMEOUT = 50  # milliseconds
 
 @contextmanager
 def best_effort() -> Iterator[None]:
-    """Give up on what is written inside, with a line in the log, if the database is locked, full or a replica.
+    """Skip the writes inside, with a line in the log, if the database is locked, full or a read-only replica.
 
-    For what a reader writes on the way, such as the last use of a key: a read must not wait for a writer.
+    For writes that go along with a read: a read must not wait for another process that writes.
     """
     try:
         set_busy_timeout(BUSY_TIMEOUT)
         yield
-    except (OperationalError, InternalError) as error:  # the second where all transactions are read-only
+    except (OperationalError, InternalError) as error:  # InternalError: all transactions are read-only
         logger.warning("Not recorded: %s", error)
     finally:
         set_busy_timeout(settings.DATABASES["default"]["OPTIONS"].get("timeout", 0) * 1000)
 
 
 def set_busy_timeout(milliseconds: int) -> None:
-    """Say how long SQLite waits for a lock; PostgreSQL's readers wait for nobody."""
+    """Set how long SQLite waits for its one write lock. PostgreSQL has no such lock."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         connection.connection.execute(f"PRAGMA busy_timeout = {milliseconds:d}")

@@ -1,4 +1,4 @@
-"""Writing many rows at once, and what the database must know of it."""
+"""Writing many rows at once, and updating the planner's statistics afterwards."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
@@ -7,44 +7,59 @@ from typing import Any
 from django.db import connection
 from django.db.models import Field, ForeignKey, Model, QuerySet
 
-# The kinds of fields whose values the drivers take as they are. All others are converted by the field, as Django does.
+# The internal types of fields whose values the database's driver takes as they are: `get_db_prep_save`
+# returns them unchanged. The values of all other fields are converted by it, as Django does.
 PLAIN = frozenset(
     (
-        *("BigAutoField", "BigIntegerField", "IntegerField", "SmallIntegerField"),
+        *(
+            "AutoField",
+            "BigAutoField",
+            "SmallAutoField",
+            "BigIntegerField",
+            "IntegerField",
+            "SmallIntegerField",
+        ),
         *("PositiveBigIntegerField", "PositiveIntegerField", "PositiveSmallIntegerField"),
-        *("BooleanField", "CharField", "FloatField", "TextField"),
+        *("BooleanField", "CharField", "DecimalField", "FloatField", "SlugField", "TextField"),
     )
 )
-PLAIN_KINDS = {"postgresql": PLAIN | {"DateTimeField", "UUIDField"}, "sqlite": PLAIN}
+PLAIN_ON_POSTGRESQL = PLAIN | {"DateField", "DateTimeField", "DurationField", "TimeField", "UUIDField"}
+PLAIN_KINDS = {"postgresql": PLAIN_ON_POSTGRESQL, "sqlite": PLAIN}
 
 
 def insert(model: type[Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows, given as the values of the fields `names`, as quickly as the database takes them.
+    """Insert `rows`; each has the values of the fields `names`, in that order.
 
-    Several times quicker than `bulk_create`, and barer: no default, no `save()` and no signal takes part.
+    Several times quicker than `bulk_create`. It applies no defaults, and calls neither `save()` nor signals.
     """
-    fields: list[Field[Any, Any]] = [model._meta.get_field(name) for name in names]  # type: ignore[misc]  # columns, not relations to here
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
     table, columns = quoted(model._meta.db_table), ", ".join(quoted(str(field.column)) for field in fields)
     values = converted(fields, rows)
+    if connection.vendor == "postgresql":
+        copy_rows(f"COPY {table} ({columns}) FROM STDIN", values)
+        return
+    placeholders = ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            places = ", ".join(["%s"] * len(fields))
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(values))  # noqa: S608  # names of the models
-            return
-        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-            for row in values:
-                copy.write_row(row)
+        statement = f"INSERT INTO {table} ({columns}) VALUES ({placeholders})"  # noqa: S608  # names from the model
+        cursor.executemany(statement, list(values))
+
+
+def copy_rows(statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Send `rows` to PostgreSQL with `COPY`."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def insert_instances(model: type[Model], instances: Iterable[Model]) -> None:
-    """Insert new instances that have their primary keys, as `insert` does."""
+    """Insert new instances that have their primary keys already, with `insert`."""
     fields = [field for field in model._meta.concrete_fields if not field.generated]
     values = attrgetter(*(field.attname for field in fields))
     insert(model, [field.name for field in fields], map(values, instances))
 
 
 def converted(fields: Sequence["Field[Any, Any]"], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
-    """Yield `rows` with each value in the form that the database's driver takes."""
+    """Yield `rows` with each value as the database's driver takes it."""
     special = [
         (index, field)
         for index, field in enumerate(fields)
@@ -58,7 +73,7 @@ def converted(fields: Sequence["Field[Any, Any]"], rows: Iterable[Sequence[Any]]
 
 
 def kind_of(field: "Field[Any, Any]") -> str:
-    """Return the kind of a field; of a foreign key, the kind of the key that it holds."""
+    """Return the internal type of a field; for a foreign key, that of the key that it refers to."""
     return kind_of(field.target_field) if isinstance(field, ForeignKey) else str(field.get_internal_type())
 
 
@@ -67,7 +82,7 @@ def quoted(name: str) -> str:
 
 
 def upsert(queryset: QuerySet[Any], rows: list[Any], *, keep: Collection[str] = ()) -> None:
-    """Insert `rows` by primary key, or write over the ones that are there, all fields but `keep`."""
+    """Insert `rows`; where a row with the primary key exists, update it in all fields but those of `keep`."""
     model: type[Model] = queryset.model
     fields = [
         field.name
@@ -79,10 +94,10 @@ def upsert(queryset: QuerySet[Any], rows: list[Any], *, keep: Collection[str] = 
 
 
 def refresh_statistics(*models: type[Model]) -> None:
-    """Count the rows anew for PostgreSQL's planner.
+    """Update the statistics that PostgreSQL's planner has of these tables.
 
-    It would do so by itself within a minute or two, and until then take the tables for small: a list of 100,000 rows
-    that were just imported then compares each with each.
+    PostgreSQL does so by itself only after a minute or two, and until then plans as if the tables were small:
+    a list of 100,000 rows that were just imported would compare every row with every other.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

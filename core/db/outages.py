@@ -1,4 +1,4 @@
-"""The database in trouble: which errors of it are an outage that passes or is mended, and which are bugs."""
+"""Outages of the database: which of its errors are caused by one, and which by a bug."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from django.db import (
     connection,
 )
 
-# PostgreSQL's codes for an undefined column and an undefined table.
+# PostgreSQL's error codes: undefined column, undefined table.
 NOT_MIGRATED = ("42703", "42P01")
-# And for a write to a replica, and for a session that was ended because its transaction idled.
+# A write to a read-only replica, and a session that was ended because its transaction was idle for too long.
 NOT_SERVING = ("25006", "25P03")
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -22,7 +22,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def is_outage(exc: BaseException) -> bool:
-    """Return whether the database is away, locked, full, read-only, damaged, or not migrated yet."""
+    """Return whether the database is unreachable, locked, full, read-only, damaged or not migrated."""
     if isinstance(exc, ProgrammingError):
         return sqlstate(exc) in NOT_MIGRATED
     if isinstance(exc, InternalError):
@@ -31,12 +31,12 @@ def is_outage(exc: BaseException) -> bool:
 
 
 def is_damage(exc: BaseException) -> bool:
-    """Return whether SQLite's file is no database, or a broken one."""
+    """Return whether `exc` says that SQLite's file is damaged, or is no database."""
     return isinstance(exc, DatabaseError) and sqlite_code(exc) in DAMAGED
 
 
 def is_busy(exc: BaseException) -> bool:
-    """Return whether somebody else holds a lock: the database serves, another one is writing."""
+    """Return whether `exc` says that another connection holds a lock: the database itself is available."""
     return sqlite_code(exc) in BUSY or sqlstate(exc) == LOCK_NOT_AVAILABLE
 
 
@@ -45,16 +45,20 @@ def sqlstate(exc: BaseException) -> str | None:
 
 
 def sqlite_code(exc: BaseException) -> int:
-    """Return SQLite's primary result code; 0 if there is none."""
+    """Return SQLite's primary result code of `exc`; 0 if it has none."""
     return int(getattr(exc.__cause__, "sqlite_errorcode", 0)) & 0xFF
 
 
 def find_outage(exc: BaseException | None) -> BaseException | None:
-    """Return the outage that `exc` is or came after: Django has an error of its own for an unsaved session."""
-    return next((each for each in chain(exc) if is_outage(each)), None)
+    """Return the outage among `exc` and the exceptions that led to it; `None` if there is none.
+
+    Django, for example, raises an error of its own where a session could not be saved.
+    """
+    return next((each for each in exception_chain(exc) if is_outage(each)), None)
 
 
-def chain(exc: BaseException | None) -> Iterator[BaseException]:
+def exception_chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """Yield `exc`, its cause or context, the cause or context of that, and so on."""
     seen: set[int] = set()
     while exc is not None and id(exc) not in seen:  # an error may be raised from itself
         seen.add(id(exc))
@@ -63,6 +67,9 @@ def chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def give_up_connection() -> None:
-    """Let the next call open a new connection: one opened while nothing could be written stays read-only."""
+    """Close the connection, unless in a transaction, so that the next call opens a new one.
+
+    A connection that was opened while the database was read-only would stay read-only.
+    """
     if not connection.in_atomic_block:
         connection.close()

@@ -16,12 +16,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ConnectionLog",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("creation_date", models.DateTimeField(default=django.utils.timezone.now)),
                 ("status", models.SmallIntegerField()),
                 ("description", models.TextField(blank=True)),
@@ -34,21 +29,14 @@ class Migration(migrations.Migration):
                 (
                     "connection",
                     models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="logs",
-                        to="connections.connection",
+                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="logs", to="connections.connection"
                     ),
                 ),
             ],
             options={
                 "ordering": ["-id"],
                 "indexes": [models.Index(fields=["connection", "-id"], name="log_of_connection")],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("status__in", [0, 1])), name="log_status_is_0_or_1"
-                    )
-                ],
+                "constraints": [models.CheckConstraint(condition=models.Q(("status__in", [0, 1])), name="log_status_is_0_or_1")],
             },
         ),
     ]

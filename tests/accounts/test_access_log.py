@@ -26,10 +26,9 @@ def lines(new_server, tmp_path):
 @pytest.mark.live
 def test_each_request_is_one_line_of_json(lines, curl):
     server, read = lines
-    curl(
-        f'curl -s "{server.base}/api/connections/1?token=hush" -H "Authorization: Bearer {server.key}" -H "X-Request-ID: job-7"'
-    )
-    curl(f'curl -s "{server.base}/api/connections/99" -H "Authorization: Bearer {server.key}"')
+    authorization = f'-H "Authorization: Bearer {server.key}"'
+    curl(f'curl -s "{server.base}/api/connections/1?token=hush" {authorization} -H "X-Request-ID: job-7"')
+    curl(f'curl -s "{server.base}/api/connections/99" {authorization}')
     curl(f'curl -s "{server.base}/api/connections" -H "Authorization: Bearer {"0" * 64}"')
     curl(f"curl -s {server.base}/admin/login/")
     logged = [

@@ -1,4 +1,4 @@
-"""Bearers are recognised for seconds, and never for longer than they hold."""
+"""Bearers are cached for seconds, and never beyond their expiry or revocation."""
 
 import subprocess
 import time
@@ -19,32 +19,32 @@ from tests.core.api import PATH
 
 
 @pytest.fixture
-def known(reader, bearer):
-    """A client whose key was recognised a moment ago."""
+def cached(reader, bearer):
+    """A client whose key is in the cache."""
     client = bearer(reader)
     assert client.get(PATH).status_code == 200
     return client
 
 
-def test_a_revoked_key_is_refused_at_once_by_the_process_that_revoked_it(known):
+def test_a_revoked_key_is_refused_at_once_by_the_process_that_revoked_it(cached):
     ApiKey.objects.get().revoke()
-    assert known.get(PATH).status_code == 401
+    assert cached.get(PATH).status_code == 401
 
 
-def test_a_deleted_key_is_refused_at_once(known):
+def test_a_deleted_key_is_refused_at_once(cached):
     ApiKey.objects.get().delete()
-    assert known.get(PATH).status_code == 401
+    assert cached.get(PATH).status_code == 401
 
 
-def test_an_inactive_user_is_refused_at_once(known, reader):
+def test_an_inactive_user_is_refused_at_once(cached, reader):
     reader.is_active = False
     reader.save()
-    assert known.get(PATH).status_code == 401
+    assert cached.get(PATH).status_code == 401
 
 
-def test_a_role_that_is_taken_is_gone_at_once(known, reader):
+def test_a_role_that_is_taken_is_gone_at_once(cached, reader):
     reader.set_role(Role.NONE)
-    assert known.get(PATH).status_code == 403
+    assert cached.get(PATH).status_code == 403
 
 
 def test_a_role_that_is_given_counts_at_once(stranger, bearer):
@@ -54,42 +54,42 @@ def test_a_role_that_is_given_counts_at_once(stranger, bearer):
     assert client.get(PATH).status_code == 200
 
 
-def test_what_another_process_revoked_is_refused_within_five_seconds(known):
-    ApiKey.objects.update(revoked_at=timezone.now())  # without a signal, as from elsewhere
+def test_what_another_process_revoked_is_refused_within_five_seconds(cached):
+    ApiKey.objects.update(revoked_at=timezone.now())  # without a signal, as in another process
     start = time.monotonic()
-    while known.get(PATH).status_code == 200:
+    while cached.get(PATH).status_code == 200:
         assert time.monotonic() - start < 5
         time.sleep(0.2)
 
 
 @pytest.mark.parametrize("model", [ApiKey, ApplicationToken])
-def test_a_credential_ends_at_its_expiry_though_it_was_recognised_before(model, reader, bearer):
+def test_a_cached_credential_ends_at_its_expiry(model, reader, bearer):
     client = bearer(model.issue(reader, expires_at=timezone.now() + timedelta(seconds=60)))
     assert client.get(PATH).status_code == 200
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
         assert client.get(PATH).status_code == 401
 
 
-def test_an_access_token_ends_at_its_expiry_though_it_was_recognised_before(reader, bearer):
+def test_a_cached_access_token_ends_at_its_expiry(reader, bearer):
     client = bearer(str(AccessToken.for_user(reader)))
     assert client.get(PATH).status_code == 200
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
         assert client.get(PATH).status_code == 401
 
 
-def test_a_use_is_recorded_once_a_minute_though_the_key_is_recognised(known):
+def test_the_use_of_a_cached_key_is_recorded_once_a_minute(cached):
     first = ApiKey.objects.get().last_used_at
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
-        known.get(PATH)
+        cached.get(PATH)
     assert ApiKey.objects.get().last_used_at >= first + timedelta(seconds=60)
 
 
-def test_a_bearer_that_was_refused_is_not_remembered(db, bearer):
+def test_a_refused_bearer_is_not_cached(db, bearer):
     bearer("0" * 64).get(PATH)
     assert len(bearer_cache.bearers) == 0
 
 
-def test_the_memory_is_bounded(reader):
+def test_the_size_of_the_cache_is_limited(reader):
     for number in range(bearer_cache.CACHE_SIZE + 10):
         bearer_cache.put(str(number).encode(), reader, None)
     assert len(bearer_cache.bearers) == bearer_cache.CACHE_SIZE

@@ -64,7 +64,7 @@ def future(issue: Callable[..., str]) -> Callable[[User], str]:
     return lambda user: issue(user, expires_at=timezone.now() + timedelta(minutes=1))
 
 
-def old(issue: Callable[[User], str]) -> Callable[[User], str]:
+def expired(issue: Callable[[User], str]) -> Callable[[User], str]:
     def issue_long_ago(user: User) -> str:
         with time_machine.travel(datetime.now(UTC) - timedelta(days=31), tick=False):
             return issue(user)
@@ -84,12 +84,12 @@ def revoked(issue: Callable[[User], str]) -> Callable[[User], str]:
 
 def given_key(user: User) -> str:
     credential = ApiKey(user=user)
-    key = credential.mint("0123456789abcdef01234")  # as ItemPath's are
+    key = credential.mint("0123456789abcdef01234")  # in the form of ItemPath's keys
     credential.save()
     return key
 
 
-def forgotten(user: User) -> str:
+def without_record(user: User) -> str:
     token = ApplicationToken.issue(user)
     ApplicationToken.objects.all().delete()
     return token
@@ -105,7 +105,7 @@ def forged(issue: Callable[[User], str], key: str, algorithm: str) -> Callable[[
 
 OTHER_KEY = "k" * 64
 
-ITEM_TYPES: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
+BEARERS: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
     ("access", access, READS),
     ("application", ApplicationToken.issue, READS),
     ("application, to expire", future(ApplicationToken.issue), READS),
@@ -113,13 +113,13 @@ ITEM_TYPES: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
     ("key, to expire", future(ApiKey.issue), READS),
     ("short key", given_key, READS),
     ("refresh", refresh, REFRESHES),
-    ("expired access", old(access), NOTHING),
-    ("expired refresh", old(refresh), NOTHING),
+    ("expired access", expired(access), NOTHING),
+    ("expired refresh", expired(refresh), NOTHING),
     ("expired application", past(ApplicationToken.issue), NOTHING),
     ("expired key", past(ApiKey.issue), NOTHING),
     ("revoked application", revoked(ApplicationToken.issue), NOTHING),
     ("revoked key", revoked(ApiKey.issue), NOTHING),
-    ("application without a record", forgotten, NOTHING),
+    ("application without a record", without_record, NOTHING),
     ("access of another key", forged(access, OTHER_KEY, "HS256"), NOTHING),
     ("refresh of another key", forged(refresh, OTHER_KEY, "HS256"), NOTHING),
     ("application of another key", forged(ApplicationToken.issue, OTHER_KEY, "HS256"), NOTHING),
@@ -137,9 +137,7 @@ ITEM_TYPES: list[tuple[str, Callable[[User], str], tuple[int, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("issue", "expected"), [row[1:] for row in ITEM_TYPES], ids=[row[0] for row in ITEM_TYPES]
-)
+@pytest.mark.parametrize(("issue", "expected"), [row[1:] for row in BEARERS], ids=[row[0] for row in BEARERS])
 def test_what_each_bearer_opens(issue, expected, reader):
     assert statuses(f"Bearer {issue(reader)}") == expected
 
@@ -224,7 +222,8 @@ def test_roles(issue, role, superuser, status, db):
 
 def test_a_user_without_a_role_learns_nothing(stranger):
     header = f"Bearer {access(stranger)}"
-    # 403 before anything is looked up: neither which ids exist nor which arguments are right.
+    # The answer is 403 before anything is looked up, so it does not tell which ids exist or which arguments
+    # are valid.
     for path in (
         "/api/connections/1",
         "/api/connections/999",
@@ -284,13 +283,13 @@ def test_other_edits_end_nothing(reader):
 
 
 def test_a_token_without_a_stamp_is_refused(reader):
-    """As those were before stamps."""
+    """Such tokens were issued before tokens had stamps."""
     token = AccessToken.for_user(reader)
     del token["stamp"]
     assert statuses(f"Bearer {token}") == NOTHING
 
 
-# Bearers that cost a parser or a digest as much as they are long, or deep.
+# Bearers that are costly to parse or to hash: long or deeply nested ones.
 HOSTILE = [
     "x" * 60_000,
     "a." * 30_000,
@@ -358,7 +357,7 @@ def test_a_session_ends_with_a_deactivation(db):
 
 
 def test_a_change_counts_once_it_is_committed(reader, django_capture_on_commit_callbacks):
-    """Another thread may recognise the bearer as it was, until the commit."""
+    """Until the commit, another thread may cache the old state of the user."""
     with django_capture_on_commit_callbacks(execute=True):
         client = APIClient()
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {access(reader)}")
@@ -386,7 +385,7 @@ def refused_line(caplog: pytest.LogCaptureFixture, header: str) -> logging.LogRe
 
 @pytest.mark.parametrize(
     ("issue", "token_type"),
-    [(refresh, "refresh"), (old(access), "access"), (revoked(ApplicationToken.issue), "application")],
+    [(refresh, "refresh"), (expired(access), "access"), (revoked(ApplicationToken.issue), "application")],
 )
 def test_a_refused_token_is_logged_by_its_id(issue, token_type, reader, caplog):
     bearer = issue(reader)
@@ -414,7 +413,7 @@ def test_a_revoked_key_is_logged_by_its_prefix_and_an_unknown_one_by_nothing(rea
 
 
 def test_a_flood_is_logged_again_in_the_next_minute_with_what_was_left_out(db, caplog):
-    """Also if it never pauses, and whichever address of its network it comes from."""
+    """Also if the flood never pauses, and if it comes from many addresses of one network."""
     with time_machine.travel(datetime(2026, 5, 7, 13, 30, tzinfo=UTC), tick=False) as clock:
         for number in range(90):
             client = APIClient(REMOTE_ADDR=f"2001:db8::{number:x}")
@@ -481,7 +480,7 @@ def test_keys_are_stored_as_digests_only(reader):
     stored = ApiKey.objects.get()
     assert stored.digest == hashlib.sha256(key.encode()).hexdigest()
     assert key.startswith(stored.prefix)
-    # The prefix tells keys apart; what follows it is in no column.
+    # The prefix identifies a key; the rest of the key is in no column.
     assert key[len(stored.prefix) :][:16] not in str([*ApiKey.objects.values(), *LogEntry.objects.values()])
     assert len(key) - len(stored.prefix) >= 32
 
@@ -498,9 +497,8 @@ def test_application_tokens_are_recorded_by_id_only(reader):
 @pytest.mark.parametrize("issue", [ApiKey.issue, ApplicationToken.issue, access])
 def test_queries_of_a_call(issue, reader, django_assert_num_queries):
     header = f"Bearer {issue(reader)}"
-    with django_assert_num_queries(
-        2 if issue is access else 3
-    ):  # 1. bearer, user and role; 2. its use, once a minute; 3. the list
+    # 1. bearer, user and role; 2. the use of a credential, once a minute; 3. the list
+    with django_assert_num_queries(2 if issue is access else 3):
         call(header, *LIST)
     with django_assert_num_queries(1):  # the list
         call(header, *LIST)

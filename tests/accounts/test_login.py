@@ -55,7 +55,7 @@ def test_with_and_without_a_slash(path, reader, anyone):
 
 
 def test_a_bad_bearer_does_not_hinder_a_login(reader, bearer):
-    # Clients send the token that has just expired along with the login that is to replace it.
+    # Clients send their expired token along with the login by which they replace it.
     assert log_in(bearer("garbage"), "reader").status_code == 200
 
 
@@ -76,7 +76,7 @@ def test_is_admin(role, superuser, expected, db, anyone):
 
 @pytest.fixture
 def hashed(monkeypatch) -> list[str]:
-    """Count how often a password is hashed: what a login's time consists of."""
+    """The passwords that were hashed. Hashing takes nearly all of the time of a login."""
     calls: list[str] = []
     encode = MD5PasswordHasher.encode
 
@@ -102,7 +102,7 @@ def hashed(monkeypatch) -> list[str]:
         ("n" * 150, PASSWORD),
     ],
 )
-def test_every_refusal_looks_and_takes_alike(name, password, reader, anyone, hashed):
+def test_every_refusal_has_the_same_answer_and_duration(name, password, reader, anyone, hashed):
     make_user("inactive", Role.READER, is_active=False)
     User.objects.create_user("locked", password=None)
     hashed.clear()
@@ -138,7 +138,7 @@ def test_bad_fields_are_named_together(body, fields, db, anyone):
     assert all(detail["message"] for fault in answer.json()["errors"] for detail in fault.values())
 
 
-GOOD = '{"username": "reader", "password": "correct horse battery"}'
+VALID_BODY = '{"username": "reader", "password": "correct horse battery"}'
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ GOOD = '{"username": "reader", "password": "correct horse battery"}'
         (b'{"username": "\xff"}', "application/json", 400),
         ('{"x":' * 10_000 + "1" + "}" * 10_000, "application/json", 400),
         ("[" * 60_000, "application/json", 400),
-        (GOOD, "application/json", 200),
-        (GOOD, "Application/JSON; charset=utf-8", 200),
-        (GOOD, "text/plain", 415),
-        (GOOD, "application/jsonp", 415),
+        (VALID_BODY, "application/json", 200),
+        (VALID_BODY, "Application/JSON; charset=utf-8", 200),
+        (VALID_BODY, "text/plain", 415),
+        (VALID_BODY, "application/jsonp", 415),
         ("username=reader&password=x", "application/x-www-form-urlencoded", 415),
-        (GOOD + " " * 1_048_576, "application/json", 413),
+        (VALID_BODY + " " * 1_048_576, "application/json", 413),
         ("x" * 3_000_000, "application/json", 413),
     ],
     ids=lambda value: str(value)[:30],
@@ -190,7 +190,7 @@ def test_wrong_methods(method, path, allowed, db, anyone):
 def test_login_refresh_list(method, path, reader, anyone, bearer):
     tokens = log_in(anyone, "reader").json()
     start = datetime.now(UTC)
-    # Past the first access token's life.
+    # After the first access token has expired.
     with time_machine.travel(start + timedelta(minutes=16), tick=False):
         assert bearer(tokens["accessToken"]).get("/api/connections").status_code == 401
         answer = bearer(tokens["refreshToken"]).generic(method, path)
@@ -209,7 +209,7 @@ def test_a_refresh_token_lasts_thirty_days(reader, anyone, bearer):
         client = bearer(log_in(anyone, "reader").json()["refreshToken"])
         clock.move_to(start + timedelta(days=30, seconds=-1))
         assert client.get("/api/users/refresh").status_code == 200
-        clock.move_to(start + timedelta(days=30, seconds=9))  # clocks may differ
+        clock.move_to(start + timedelta(days=30, seconds=9))  # the leeway for clocks that differ
         assert client.get("/api/users/refresh").status_code == 200
         clock.move_to(start + timedelta(days=30, seconds=11))
         assert client.get("/api/users/refresh").status_code == 401
@@ -241,7 +241,7 @@ def test_simple_jwts_views(reader, anyone, bearer):
     assert (fresh.status_code, list(fresh.json())) == (200, ["access"])
     for access in (pair.json()["access"], fresh.json()["access"]):
         assert bearer(access).get("/api/connections").status_code == 200
-    # The same kind of refresh token as login's.
+    # The refresh token works for the login calls of ItemPath too.
     assert bearer(pair.json()["refresh"]).get("/api/users/refresh").status_code == 200
 
 

@@ -25,9 +25,9 @@ from django.utils import timezone
 from accounts.login_throttle import (
     ADDRESS_LIMIT,
     PAIR_LIMIT,
-    PENDING_FOR,
-    PERIOD,
+    PENDING_TIMEOUT,
     USER_LIMIT,
+    WINDOW_SECONDS,
     Attempt,
     login_attempt,
 )
@@ -63,7 +63,7 @@ def fail(times: int, name: str = "reader", **where: str) -> None:
     assert statuses([(name, "wrong")] * times, **where) == [404] * times
 
 
-# The ways in; each says what became of the attempt.
+# The ways to log in. Each returns `in`, `wrong` or `throttled`.
 
 
 def api_login(name: str, password: str) -> str:
@@ -81,8 +81,8 @@ def admin_login(name: str, password: str) -> str:
     return "throttled" if "Too many failed logins" in answer.content.decode() else "wrong"
 
 
-DOORS = [api_login, token_login, admin_login]
-Door = Callable[[str, str], str]
+LOGINS = [api_login, token_login, admin_login]
+Login = Callable[[str, str], str]
 
 
 @pytest.mark.parametrize("name", ["reader", "nobody"])
@@ -90,11 +90,11 @@ def test_ten_failures_per_user_name_and_address(name, reader, clock):
     fail(PAIR_LIMIT, name)
     answer = log_in(name)
     assert answer.status_code == 429
-    assert answer["Retry-After"] == str(PERIOD)
+    assert answer["Retry-After"] == str(WINDOW_SECONDS)
     assert list(answer.json()) == ["msg", "errors"]
 
 
-def test_a_strangers_guesses_shut_nobody_out(reader):
+def test_guesses_from_another_address_lock_nobody_out(reader):
     fail(PAIR_LIMIT, address="203.0.113.7")
     assert log_in("reader", address="203.0.113.7").status_code == 429
     assert log_in("reader", address="10.0.0.9").status_code == 200
@@ -104,24 +104,29 @@ def test_a_hundred_failures_per_user_name(reader, clock):
     for number in range(USER_LIMIT // PAIR_LIMIT):
         fail(PAIR_LIMIT, address=f"10.0.0.{number}")
     answer = log_in("reader", address="10.1.1.1")
-    assert (answer.status_code, answer["Retry-After"]) == (429, str(PERIOD))
+    assert (answer.status_code, answer["Retry-After"]) == (429, str(WINDOW_SECONDS))
     assert log_in("operator", "wrong", address="10.1.1.1").status_code == 404
 
 
-# Addresses that are one client, and ones that are two.
-ONE = [
+# Pairs of addresses that count as one client, and pairs that count as two.
+SAME_CLIENT = [
     ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
     ("::ffff:192.0.2.1", "192.0.2.1"),
     ("fe80::1%eth0", "fe80::2"),
     ("", "unknown"),
 ]
-TWO = [("192.0.2.1", "192.0.2.2"), ("2001:db8:1:2::1", "2001:db8:1:3::1"), ("192.0.2.1", "2001:db8::1")]
+DIFFERENT_CLIENTS = [
+    ("192.0.2.1", "192.0.2.2"),
+    ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+    ("192.0.2.1", "2001:db8::1"),
+]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "same"), [*((*pair, True) for pair in ONE), *((*pair, False) for pair in TWO)]
+    ("first", "second", "same"),
+    [*((*pair, True) for pair in SAME_CLIENT), *((*pair, False) for pair in DIFFERENT_CLIENTS)],
 )
-def test_what_is_one_client(first, second, same, reader):
+def test_which_addresses_are_one_client(first, second, same, reader):
     fail(PAIR_LIMIT, address=first)
     assert log_in("reader", address=second).status_code == (429 if same else 200)
 
@@ -135,17 +140,17 @@ def test_clients_without_an_address_share_no_limit_of_their_own(reader):
 def test_an_attempt_does_not_wait_for_others(reader):
     others = [Attempt("reader", "127.0.0.1") for _ in range(PAIR_LIMIT)]
     for other in others:
-        other.enter()
+        other.start()
     answer = log_in("reader")
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     others[0].failed = False
-    others[0].leave()
+    others[0].finish()
     assert log_in("reader").status_code == 200
 
 
 def test_the_login_page_says_that_there_are_too_many_at_once(admin):
     for _ in range(PAIR_LIMIT):
-        Attempt("admin", "127.0.0.1").enter()
+        Attempt("admin", "127.0.0.1").start()
     page = Client().post("/admin/login/", {"username": "admin", "password": PASSWORD}).content.decode()
     assert "Too many logins at once" in page
     assert "Too many failed logins" not in page
@@ -153,10 +158,10 @@ def test_the_login_page_says_that_there_are_too_many_at_once(admin):
 
 def test_a_slow_success_is_no_failure(db, clock):
     attempt = Attempt("reader", "127.0.0.1")
-    attempt.enter()
-    clock.shift(PENDING_FOR + 1)
+    attempt.start()
+    clock.shift(PENDING_TIMEOUT + 1)
     attempt.failed = False
-    attempt.leave()
+    attempt.finish()
     assert not any(window.failures for window in LoginWindow.objects.all())
 
 
@@ -185,21 +190,21 @@ def test_the_admin_takes_no_longer_ones(field, db):
     assert not LoginWindow.objects.exists()
 
 
-def test_nobody_logs_in_by_another_door_with_longer_ones(reader, rf):
+def test_no_backend_call_accepts_longer_ones(reader, rf):
     request = rf.post("/")
     assert authenticate(request, username="reader", password="x" * 4097) is None
     assert authenticate(request, username="x" * 151, password="x") is None
     assert not LoginWindow.objects.exists()
 
 
-@pytest.mark.parametrize("door", ["/api/users/login", "/api/token"])
-def test_the_limit_comes_before_the_password(door, reader, monkeypatch):
+@pytest.mark.parametrize("login", ["/api/users/login", "/api/token"])
+def test_the_limit_comes_before_the_password(login, reader, monkeypatch):
     fail(PAIR_LIMIT)
-    monkeypatch.setattr("accounts.backends.redaction.add", refuse_to_remember)
-    assert log_in("reader", path=door).status_code == 429
+    monkeypatch.setattr("accounts.backends.redaction.add", fail_on_password)
+    assert log_in("reader", path=login).status_code == 429
 
 
-def refuse_to_remember(password):
+def fail_on_password(password):
     raise AssertionError("the password was looked at")
 
 
@@ -232,11 +237,11 @@ def test_failures_and_lock_outs_are_logged(reader, caplog):
     assert set(events(caplog)) == {("A login failed", "reader", "192.0.2.1")}
     caplog.clear()
     fail(1, address="192.0.2.1")
-    locked = f"Logins are locked for {PERIOD} s after {PAIR_LIMIT} failures"
+    locked = f"Logins are locked for {WINDOW_SECONDS} s after {PAIR_LIMIT} failures"
     assert events(caplog) == [(locked, "reader", "192.0.2.1"), ("A login failed", "reader", "192.0.2.1")]
     caplog.clear()
     log_in("reader", address="192.0.2.1")
-    assert events(caplog) == []  # the access log has a line for each call; a flood drowns nothing
+    assert events(caplog) == []  # refusals are in the access log only
 
 
 def test_a_name_that_nobody_has_is_not_logged(db, caplog):
@@ -246,7 +251,7 @@ def test_a_name_that_nobody_has_is_not_logged(db, caplog):
 
 
 def test_a_flood_from_many_addresses_does_not_drown_the_log(db, clock, caplog, monkeypatch):
-    monkeypatch.setattr("accounts.security_log.PER_MINUTE", 5)
+    monkeypatch.setattr("accounts.security_log.MAX_LINES_PER_MINUTE", 5)
     for number in range(12):
         fail(1, f"name-{number}", address=f"10.0.0.{number}")
     assert len(events(caplog)) == 5
@@ -287,14 +292,14 @@ def test_many_past_windows_are_removed_bit_by_bit(reader, clock):
     LoginWindow.objects.bulk_create(
         LoginWindow(key=f"pair:{number}", updated_at=START) for number in range(250)
     )
-    clock.shift(PERIOD + 1)
+    clock.shift(WINDOW_SECONDS + 1)
     with CaptureQueriesContext(connection) as captured:
         fail(1)
     assert LoginWindow.objects.count() == 250 - 100 + 3
     assert not [query for query in captured if len(query["sql"]) > 5000]
 
 
-def test_other_names_are_not_shut_out(reader, operator):
+def test_other_names_are_not_locked_out(reader, operator):
     fail(PAIR_LIMIT)
     assert statuses([("reader", PASSWORD), ("operator", PASSWORD), ("Reader", "wrong")]) == [429, 200, 404]
 
@@ -302,20 +307,20 @@ def test_other_names_are_not_shut_out(reader, operator):
 def test_thirty_failures_per_address(reader, clock):
     assert statuses((f"name-{number}", "wrong") for number in range(ADDRESS_LIMIT)) == [404] * ADDRESS_LIMIT
     answer = log_in("reader")
-    assert (answer.status_code, answer["Retry-After"]) == (429, str(PERIOD))
+    assert (answer.status_code, answer["Retry-After"]) == (429, str(WINDOW_SECONDS))
     assert statuses([("reader", PASSWORD)], address="10.0.0.9") == [200]
 
 
 def test_refused_attempts_are_no_failures(reader, clock):
     fail(PAIR_LIMIT)
     assert set(statuses([("reader", "wrong")] * ADDRESS_LIMIT)) == {429}
-    # Or whoever is shut out of one name would shut out the whole address.
+    # Otherwise a client that is locked out of one name would lock out its whole address.
     assert statuses([("nobody", "wrong")]) == [404]
-    clock.shift(PERIOD + 1)
+    clock.shift(WINDOW_SECONDS + 1)
     assert statuses([("reader", PASSWORD)]) == [200]
 
 
-def test_successes_neither_count_nor_forgive(reader):
+def test_successes_neither_count_nor_reset_failures(reader):
     assert set(statuses([("reader", PASSWORD)] * (ADDRESS_LIMIT + 1))) == {200}
     fail(PAIR_LIMIT - 1)
     assert statuses([("reader", PASSWORD), ("reader", "wrong"), ("reader", PASSWORD)]) == [200, 404, 429]
@@ -330,7 +335,7 @@ def test_the_window_slides(reader, clock):
     fail(1)
     clock.shift(60)
     fail(PAIR_LIMIT - 1)
-    clock.move_to(START + timedelta(seconds=PERIOD - 1))
+    clock.move_to(START + timedelta(seconds=WINDOW_SECONDS - 1))
     answer = log_in("reader")
     assert (answer.status_code, answer["Retry-After"]) == (429, "1")
     clock.shift(2)
@@ -347,12 +352,12 @@ def test_retry_after_is_kept(reader, clock):
 
 
 def test_a_killed_process_is_a_failure(reader, clock):
-    # Each attempt is entered and never left: its process ended while the password was being checked.
+    # The attempts are never finished: their process ended while the password was being checked.
     for _ in range(PAIR_LIMIT):
-        Attempt("reader", "127.0.0.1").enter()
-    clock.shift(PENDING_FOR + 1)
+        Attempt("reader", "127.0.0.1").start()
+    clock.shift(PENDING_TIMEOUT + 1)
     assert statuses([("reader", PASSWORD)]) == [429]
-    clock.shift(PERIOD)
+    clock.shift(WINDOW_SECONDS)
     assert statuses([("reader", PASSWORD)]) == [200]
 
 
@@ -364,47 +369,52 @@ def test_an_exception_is_a_failure(db):
 
 
 def test_user_names_are_not_kept(reader):
-    # People type their password into the wrong field.
+    # Users may type their password into the field of the name.
     fail(1, "hunter2hunter2")
     assert "hunter2" not in str(list(LoginWindow.objects.values()))
 
 
 def test_past_windows_are_removed(db, clock):
     fail(3, "nobody")
-    clock.shift(PERIOD + 1)
+    clock.shift(WINDOW_SECONDS + 1)
     fail(1, "someone")
     assert {len(window.failures) for window in LoginWindow.objects.all()} == {1}
     assert LoginWindow.objects.count() == 3
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_the_limit_behind_each_door(door: Door, admin):
-    assert [door("admin", "wrong") for _ in range(PAIR_LIMIT)] == ["wrong"] * PAIR_LIMIT
-    assert [each("admin", PASSWORD) for each in DOORS] == ["throttled"] * len(DOORS)
+@pytest.mark.parametrize("login", LOGINS)
+def test_the_limit_of_each_way_to_log_in(login: Login, admin):
+    assert [login("admin", "wrong") for _ in range(PAIR_LIMIT)] == ["wrong"] * PAIR_LIMIT
+    assert [each("admin", PASSWORD) for each in LOGINS] == ["throttled"] * len(LOGINS)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_successes_behind_each_door(door: Door, admin):
-    assert {door("admin", PASSWORD) for _ in range(PAIR_LIMIT + 1)} == {"in"}
+@pytest.mark.parametrize("login", LOGINS)
+def test_successes_of_each_way_to_log_in(login: Login, admin):
+    assert {login("admin", PASSWORD) for _ in range(PAIR_LIMIT + 1)} == {"in"}
 
 
-def test_all_doors_share_the_windows(admin):
+def test_all_ways_to_log_in_share_the_windows(admin):
     for number in range(PAIR_LIMIT):
-        assert DOORS[number % len(DOORS)]("admin", "wrong") == "wrong"
-    assert [each("admin", PASSWORD) for each in DOORS] == ["throttled"] * len(DOORS)
+        assert LOGINS[number % len(LOGINS)]("admin", "wrong") == "wrong"
+    assert [each("admin", PASSWORD) for each in LOGINS] == ["throttled"] * len(LOGINS)
 
 
 def test_retry_after_of_simple_jwts_view(reader, clock):
     fail(PAIR_LIMIT)
     answer = log_in("reader", path="/api/token")
-    assert (answer.status_code, answer["Retry-After"], answer.json()["errors"]) == (429, str(PERIOD), [])
+    assert (answer.status_code, answer["Retry-After"], answer.json()["errors"]) == (
+        429,
+        str(WINDOW_SECONDS),
+        [],
+    )
 
 
 @pytest.fixture
 def shared_database(transactional_db, tmp_path, monkeypatch) -> None:
-    """Let other threads have the test's database as a server's threads have theirs.
+    """Give the test's database to other threads, as those of a server have it.
 
-    SQLite's test database is in memory, where a lock is an error at once: new connections get a copy in a file.
+    SQLite's test database is in memory, where a locked table is an error without a wait. So new connections
+    get a copy in a file.
     """
     make_user("reader", Role.READER)
     if connection.vendor == "sqlite":
@@ -417,7 +427,7 @@ def shared_database(transactional_db, tmp_path, monkeypatch) -> None:
 
 
 def at_once(count: int, call: Callable[[int], int]) -> Counter[int]:
-    """Run `call` in `count` threads that start together, and count the answers."""
+    """Run `call` in `count` threads at once, and return the number of each answer."""
     barrier = Barrier(count)
 
     def run(number: int) -> int:
@@ -431,8 +441,8 @@ def at_once(count: int, call: Callable[[int], int]) -> Counter[int]:
         return Counter(pool.map(run, range(count)))
 
 
-def insist(name: str, password: str = PASSWORD) -> int:
-    """Log in as a client that comes again when it is told to: others' passwords are being checked."""
+def log_in_persistently(name: str, password: str = PASSWORD) -> int:
+    """Log in, and again as long as the answer is to wait for a second, while other attempts are checked."""
     deadline = time.monotonic() + 60
     while (answer := log_in(name, password)).get("Retry-After") == "1":
         assert time.monotonic() < deadline
@@ -440,13 +450,13 @@ def insist(name: str, password: str = PASSWORD) -> int:
     return int(answer.status_code)
 
 
-# Few threads: on a busy machine, more of them wait for SQLite's one lock for longer than a login may.
+# With more threads, a login on a busy machine would wait too long for SQLite's one write lock.
 THREADS = 16
 
 
 @pytest.mark.usefixtures("shared_database")
 def test_parallel_failures_are_counted_exactly():
-    assert at_once(THREADS, lambda number: insist("reader", "wrong")) == {
+    assert at_once(THREADS, lambda number: log_in_persistently("reader", "wrong")) == {
         404: PAIR_LIMIT,
         429: THREADS - PAIR_LIMIT,
     }
@@ -455,21 +465,23 @@ def test_parallel_failures_are_counted_exactly():
 @pytest.mark.usefixtures("shared_database")
 def test_parallel_failures_of_one_address_are_counted_exactly(monkeypatch):
     monkeypatch.setattr("accounts.login_throttle.ADDRESS_LIMIT", 12)
-    answers = at_once(THREADS, lambda number: insist(f"name-{number}", "wrong"))
+    answers = at_once(THREADS, lambda number: log_in_persistently(f"name-{number}", "wrong"))
     assert answers == {404: 12, 429: THREADS - 12}
 
 
 @pytest.mark.usefixtures("shared_database")
 def test_parallel_successes_are_never_counted():
-    assert at_once(THREADS, lambda number: insist("reader")) == {200: THREADS}
+    assert at_once(THREADS, lambda number: log_in_persistently("reader")) == {200: THREADS}
     assert not any(window.failures for window in LoginWindow.objects.all())
 
 
 @pytest.mark.usefixtures("shared_database")
 def test_successes_beside_failures():
-    # One failure short of the limit: what finds the others' passwords being checked must get in after them.
+    # With one failure less than the limit, a login that is refused because of pending attempts must succeed
+    # later.
     answers = at_once(
-        THREADS, lambda number: insist("reader", "wrong" if number < PAIR_LIMIT - 1 else PASSWORD)
+        THREADS,
+        lambda number: log_in_persistently("reader", "wrong" if number < PAIR_LIMIT - 1 else PASSWORD),
     )
     assert answers == {404: PAIR_LIMIT - 1, 200: THREADS + 1 - PAIR_LIMIT}
 
@@ -480,10 +492,10 @@ def test_a_window_that_counts_again_is_not_removed_as_past():
         pytest.skip("SQLite has one writer at a time")
     first, second = Attempt("reader", "10.0.0.1"), Attempt("other", "10.0.0.2")
     LoginWindow.objects.bulk_create(LoginWindow(key=key) for key in first.limits)
-    LoginWindow.objects.update(updated_at=timezone.now() - timedelta(seconds=PERIOD + 1))
+    LoginWindow.objects.update(updated_at=timezone.now() - timedelta(seconds=WINDOW_SECONDS + 1))
     with transaction.atomic():
-        windows = first.lock()
-        assert at_once(1, lambda number: second.leave() or 1) == {1: 1}
+        windows = first.lock_windows()
+        assert at_once(1, lambda number: second.finish() or 1) == {1: 1}
         for window in windows:
             window.failures.append(time.time())
             window.save()

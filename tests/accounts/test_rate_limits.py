@@ -13,7 +13,7 @@ PATH = "/api/connections?countOnly=true"
 
 @pytest.fixture(autouse=True)
 def new_windows(monkeypatch):
-    """Start each test with empty windows, in the middle of a minute."""
+    """Start each test with empty windows, 30 seconds into a minute."""
     monkeypatch.setattr(
         rate_limits,
         "WINDOWS",

@@ -1,4 +1,4 @@
-"""What goes with every page: the Content-Security-Policy, and the session's two clocks."""
+"""The Content-Security-Policy of pages, and the two time limits of a session."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def policy_of(answer) -> dict[str, list[str]]:
     return {name: sources for name, *sources in parts}
 
 
-STRICT = {
+STRICT_POLICY = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
     "style-src": ["'self'", "'unsafe-inline'"],
@@ -33,8 +33,8 @@ STRICT = {
     "frame-ancestors": ["'none'"],
     "form-action": ["'self'"],
 }
-# Alpine.js evaluates what stands in the attributes of the admin's pages.
-ADMIN = STRICT | {"script-src": ["'self'", "'unsafe-eval'"]}
+# Alpine.js evaluates the attributes of the admin's pages.
+ADMIN_POLICY = STRICT_POLICY | {"script-src": ["'self'", "'unsafe-eval'"]}
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,13 @@ ADMIN = STRICT | {"script-src": ["'self'", "'unsafe-eval'"]}
     ],
 )
 def test_a_page_that_is_no_page_of_the_admin_may_run_nothing_of_its_own(path, db):
-    assert policy_of(browser(make_superuser()).get(path)) == STRICT
+    assert policy_of(browser(make_superuser()).get(path)) == STRICT_POLICY
 
 
 def test_a_form_without_its_token_is_answered_with_the_policy(db):
-    assert policy_of(Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x"})) == STRICT
+    assert (
+        policy_of(Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x"})) == STRICT_POLICY
+    )
 
 
 def test_every_page_of_the_admin_has_the_policy(db):
@@ -60,17 +62,17 @@ def test_every_page_of_the_admin_has_the_policy(db):
     paths = ["/admin/", "/admin/password_change/", page_of(record), f"{CONNECTIONS}{record.pk}/delete/"]
     for model in admin.site._registry:
         paths.append(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
-    assert [path for path in paths if policy_of(client.get(path, follow=True)) != ADMIN] == []
-    assert policy_of(Client().get("/admin/login/")) == ADMIN
+    assert [path for path in paths if policy_of(client.get(path, follow=True)) != ADMIN_POLICY] == []
+    assert policy_of(Client().get("/admin/login/")) == ADMIN_POLICY
 
 
 @pytest.mark.parametrize("path", ["/api/connections", "/api/nothing", "/healthz", "/readyz"])
-def test_what_is_no_page_needs_none(path, db):
+def test_other_answers_have_no_policy(path, db):
     assert policy_of(Client().get(path)) == {}
 
 
 def test_no_page_has_scripts_in_it(db):
-    """They would not run."""
+    """The policy would not let them run."""
     client, record = browser(make_superuser()), make_connection()
     for path in ("/admin/login/", CONNECTIONS, page_of(record), "/api/docs/", "/nothing"):
         text = client.get(path, follow=True).content.decode()
@@ -111,7 +113,7 @@ def test_a_session_ends_hours_after_its_login_however_it_is_used(client):
     assert not is_in(client, 12 * 60)
 
 
-def test_a_new_login_starts_both_clocks(client):
+def test_a_new_login_restarts_both_limits(client):
     user = make_superuser_again()
     assert all(is_in(client, minutes) for minutes in range(0, 11 * 60, 30))
     with after(11 * 60):
@@ -126,7 +128,7 @@ def make_superuser_again():
 
 
 @pytest.mark.parametrize(("hours", "minutes", "lasts"), [(1, 600, 60), (100, 5, 5), (24, 120, 120)])
-def test_both_can_be_set(hours, minutes, lasts, client, settings):
+def test_both_limits_can_be_set(hours, minutes, lasts, client, settings):
     settings.SESSION_COOKIE_AGE, settings.SESSION_IDLE_SECONDS = hours * 3600, minutes * 60
     assert is_in(client, lasts - 0.5)
     with after(0):
@@ -134,7 +136,7 @@ def test_both_can_be_set(hours, minutes, lasts, client, settings):
     assert not is_in(client, lasts)
 
 
-def test_a_session_from_before_there_were_clocks_has_ended(client):
+def test_a_session_without_a_login_time_has_ended(client):
     with after(0):
         session = client.session
         del session["logged_in"]
@@ -160,14 +162,14 @@ def test_a_use_is_written_once_a_minute(client):
     ]
 
 
-def test_a_short_clock_is_written_more_often(client, settings):
+def test_with_a_short_limit_uses_are_written_more_often(client, settings):
     settings.SESSION_IDLE_SECONDS = 60
     assert [len(writes(client, seconds / 60)) for seconds in (5, 6, 10, 12)] == [0, 1, 0, 1]
     assert not is_in(client, 72 / 60)
 
 
 def test_a_page_that_reads_waits_for_no_writer(client, monkeypatch):
-    """Nor does it fail with one: the use is written the next time."""
+    """Nor does it fail if the session cannot be written: the use is written with a later page."""
 
     def locked(*args, **kwargs):
         raise OperationalError("database is locked")
@@ -184,7 +186,7 @@ def test_logging_out_ends_it_at_once(client):
     assert not is_in(client, 5)
 
 
-def test_who_is_not_logged_in_has_no_session(db):
+def test_without_a_login_there_is_no_session(db):
     client = Client()
     assert client.get("/admin/login/").status_code == 200
     assert "sessionid" not in client.cookies

@@ -14,7 +14,7 @@ migration = import_module("accounts.migrations.0003_normal_user_names")
 
 
 def store(*names: str) -> list[int]:
-    """Store users with names as they were stored before."""
+    """Store users with names that are not normalized, as they were before the migration."""
     users = User.objects.bulk_create(User(username=name) for name in names)
     return [user.pk for user in users]
 

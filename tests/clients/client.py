@@ -1,4 +1,7 @@
-"""Calls a running registry with a client that was made from its OpenAPI description. Usage: client.py BASE PASSWORD."""
+"""Calls a running registry with a client that was made from its OpenAPI description.
+
+Usage: client.py BASE PASSWORD.
+"""
 
 import json
 import sys

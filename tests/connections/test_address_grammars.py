@@ -1,13 +1,17 @@
 """No address keeps a password, in whatever grammar it was pasted; what is left reads the same again."""
 
 from collections.abc import Callable
+from http.client import HTTPConnection, InvalidURL
 from urllib.parse import quote, urlsplit
+from urllib.request import Request
 
+import httpx
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connections.addresses import Address, parse_address
+from connections.characters import trim
 
 pytestmark = pytest.mark.any_database
 
@@ -107,7 +111,18 @@ def test_whatever_is_read_reads_the_same_again(text):
 URLS = st.builds(
     "{}{}{}".format,
     st.sampled_from(["http://", "https://", "HTTP://"]),
-    st.text(st.sampled_from("@:/\\?#;.[]%&=\t\n abcé\u200b。／＠_-012"), max_size=12),
+    st.one_of(
+        st.text(st.sampled_from("@:/\\?#;.[]%&=\t\n abcé\u200b。／＠_-012"), max_size=12),
+        # A host, what some clients take for its port, and what may make a user name of it.
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(
+                ["evil", "evil.example", "evil。example", "evil．example", "ｅvil.example", "straße"]
+            ),
+            st.sampled_from(["", ":", ":80", ":8_0", ":+80", ": 80", ":８０", ":٨٠", ":x", "%3A80", "::1"]),
+            st.sampled_from(["", "/", "?", "#", ";", "\\", "/x/", "//", ",b/", "/me"]),
+        ),
+    ),
     st.sampled_from(
         [
             "",
@@ -117,22 +132,76 @@ URLS = st.builds(
             "\\@good.example",
             "#@good.example",
             "?@good.example/",
+            "/@good.example",
+            "/me@good.example/x",
+            "@good.example:/",
         ]
     ),
 )
 
 
+def by_urlsplit(written: str) -> str | None:
+    place = urlsplit(written)
+    _ = place.port  # a ValueError for one that is none
+    return place.hostname
+
+
+def by_urlopen(written: str) -> str | None:
+    """The client of the standard library reads the port with `int`, which takes `8_0` and `+80`."""
+    _, _, host = (Request(written).host or "").rpartition("@")
+    return HTTPConnection(host).host
+
+
+def by_httpx(written: str) -> str | None:
+    return httpx.URL(written).raw_host.decode()
+
+
+CLIENTS: dict[str, Callable[[str], str | None]] = {
+    "urlsplit": by_urlsplit,
+    "urlopen": by_urlopen,
+    "httpx": by_httpx,
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 @given(written=URLS)
-def test_a_client_finds_the_host_that_is_found_here(written):
-    """Whatever is taken; otherwise the guard would compare another host than the one that secrets go to."""
+def test_a_client_finds_the_host_that_is_found_here(client, written):
+    """Whatever is taken; otherwise the guard would compare another host than the one that secrets go to.
+
+    The guard also reads addresses that hold a user name, as `save()` alone stores them.
+    """
     address = parse_address(written)
-    assume(not address.fault and address.host)
-    try:
-        place = urlsplit(address.text)
-        host, _ = place.hostname, place.port
-    except ValueError:
-        return  # this client goes nowhere
-    # A host that begins with backslashes is none, to a client that does not take them for slashes.
-    found = (host or "").strip("\\")
-    own = address.host.lower().strip("\\")
-    assert not found or found in (own, own.rpartition(":")[0].strip("[]"))
+    if address.fault or not address.host:
+        return
+    for text in (address.text, trim(written)):
+        try:
+            host = CLIENTS[client](text)
+        except (ValueError, InvalidURL, httpx.InvalidURL):
+            continue  # this client goes nowhere
+        # A host that begins with backslashes is none, to a client that does not take them for slashes.
+        found = (host or "").strip("\\[]").lower()
+        assert not found or found in names_of(address.host)
+
+
+def names_of(host: str) -> set[str]:
+    """Return how clients write a host: with and without a port, in letters and in Punycode."""
+    whole = host.lower().strip("\\")
+    name = whole.rpartition(":")[0] or whole
+    names = {whole, whole.strip("[]"), name, name.strip("[]")}
+    return names | {punycode(each) for each in names}
+
+
+def punycode(name: str) -> str:
+    return ".".join(
+        part if part.isascii() else f"xn--{part.encode('punycode').decode()}" for part in name.split(".")
+    )
+
+
+@pytest.mark.parametrize("sign", ["/", "?", "#", "/x/"])
+@pytest.mark.parametrize("port", ["", ":", ":443", ":4_43", ":+443", ":٤٤٣"])
+@pytest.mark.parametrize("host", ["evil.example", "evil", "evil。example"])
+def test_no_host_hides_before_an_at_sign(host, port, sign):
+    """All clients find `host`, or none."""
+    address = parse_address(f"https://{host}{port}{sign}@api.example.com")
+    assert address.fault or address.host == host + port
+    assert "api.example.com" not in address.host

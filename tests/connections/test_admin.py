@@ -169,7 +169,8 @@ NEW_PASSWORD = {
     "password2": "a long enough phrase",
     "usable_password": "true",
 }
-# Each is sent as the superuser's own page would send it; (path, changes to its form) or, where there is no form, (path, data).
+# Each is sent as the superuser's own page would send it: (path, changes to its form), or (path, data) if the
+# path has no form.
 FORMS = {
     "add a connection": (f"{CONNECTIONS}add/", {"name": "new", "type": "REST", "url": "https://new"}),
     "change a connection": (f"{CONNECTIONS}{{connection}}/change/", {"name": "renamed"}),
@@ -653,19 +654,27 @@ def test_a_connection_in_use_stays(db):
 # At size
 
 FILL = """
-WITH a AS (INSERT INTO connections_app (name, demo) SELECT 'App ' || n, false FROM generate_series(1, 20) n RETURNING id),
+WITH a AS (
+    INSERT INTO connections_app (name, demo)
+    SELECT 'App ' || n, false FROM generate_series(1, 20) n RETURNING id
+),
 c AS (
-    INSERT INTO connections_connection (uid, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers,
-        api_key_header, token_url, scope, verify_certificate, status, creation_date, last_check, integration_count, version, demo,
+    INSERT INTO connections_connection (
+        uid, name, name_key, type, authentication, url, username, test_endpoint, database_name, headers,
+        api_key_header, token_url, scope, verify_certificate, status, creation_date, last_check,
+        integration_count, version, demo,
         password_sealed, password_exists, token_sealed, token_exists, private_key_sealed, private_key_exists,
-        private_headers_sealed, private_headers_exists, app_id)
-    SELECT gen_random_uuid(), 'C' || n, 'c' || n, 'REST', '', 'https://c', '', '', '', '[]', '', '', '', true, n % 2, now(), now(),
+        private_headers_sealed, private_headers_exists, app_id
+    )
+    SELECT gen_random_uuid(), 'C' || n, 'c' || n, 'REST', '', 'https://c', '', '', '', '[]',
+        '', '', '', true, n % 2, now(), now(),
         0, n, false, '', false, '', false, '', false, '', false, (SELECT min(id) + n % 20 FROM a)
     FROM generate_series(1, 5000) n RETURNING id
 )
 INSERT INTO logs_connectionlog (connection_id, creation_date, status, description)
 SELECT id, now(), 1, 'check ' || n FROM c, generate_series(1, 10) n;
-UPDATE connections_connection c SET latest_log_id = (SELECT max(id) FROM logs_connectionlog l WHERE l.connection_id = c.id);
+UPDATE connections_connection c
+SET latest_log_id = (SELECT max(id) FROM logs_connectionlog l WHERE l.connection_id = c.id);
 SET CONSTRAINTS ALL IMMEDIATE;
 ANALYZE connections_connection; ANALYZE connections_app; ANALYZE logs_connectionlog
 """

@@ -1,4 +1,4 @@
-"""Extra headers: what no client can send, and what the call or its authentication writes, is refused at its field."""
+"""Extra headers that no client sends, or that the call or authentication writes, are refused by field."""
 
 import base64
 
@@ -136,3 +136,79 @@ def test_programs_meet_the_same_refusals(headers, db):
     with pytest.raises(ValidationError) as refusal:
         record.full_clean()
     assert list(refusal.value.message_dict) == ["headers"]
+
+
+# Names of secrets, through every way in.
+SECRETS = (
+    *("X-API-Key", "Api-Key", "apikey", "X-Auth-Token", "Private-Token", "X-Amz-Security-Token", "Cookie2"),
+    *(
+        "X-Functions-Key",
+        "Ocp-Apim-Subscription-Key",
+        "X-Access-Token",
+        "X-Password",
+        "X-Auth",
+        "Proxy-Authorization",
+    ),
+)
+NO_SECRETS = (
+    *("X-Site", "X-CSRF-Token", "Accept", "Content-Type", "User-Agent", "X-Request-ID", "Idempotency-Key"),
+    *("Accept-Language", "X-Token-Type", "Authority", "X-Author", "X-Tenant"),
+)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_header_that_holds_a_secret_by_its_name_is_private(name, db):
+    client, record = manager_browser(), make_connection()
+    refusal = change(client, record, headers=f"X-Site: 7\n{name}: {CANARY}")
+    assert f"{name} holds a secret, so it belongs to the private headers." in errors_of(refusal)
+    assert CANARY not in refusal.content.decode()
+    assert refusal.context["adminform"].form["headers"].value() == f"X-Site: 7\n{name}:"
+    with pytest.raises(ValidationError):
+        Connection(name="new", type="REST", headers=[{"name": name, "value": CANARY}]).full_clean()
+    assert change(client, record, new_private_headers=f"{name}: {CANARY}").status_code == 302
+
+
+@pytest.mark.parametrize("line", [f"Authorization {CANARY}", f"Cookie\t: {CANARY}", f"  X-API-Key:{CANARY}"])
+def test_a_refused_form_shows_no_secret_of_a_malformed_line(line, db):
+    answer = change(manager_browser(), make_connection(), headers=f"X Site: 7\n{line}")
+    assert list(answer.context["adminform"].form.errors) == ["headers"]
+    assert CANARY not in answer.content.decode()
+    assert answer.context["adminform"].form["headers"].value().startswith("X Site: 7\n")
+
+
+@pytest.mark.parametrize("name", NO_SECRETS)
+def test_ordinary_headers_are_public(name, db):
+    record = make_connection()
+    assert change(manager_browser(), record, headers=f"{name}: 7").status_code == 302
+    assert reread(record).headers == [{"name": name, "value": "7"}]
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "X-API-Key", "Cookie"])
+def test_an_api_key_is_sent_in_a_usual_header(name, db):
+    client, record = manager_browser(), make_connection()
+    sent = {"authentication": "API Key", "api_key_header": name}
+    assert change(client, record, **sent, new_token=CANARY).status_code == 302
+    assert (reread(record).api_key_header, reread(record).reveal("token")) == (name, CANARY)
+    assert change(client, record, name="renamed").status_code == 302
+    refusal = change(client, record, new_private_headers=f"{name}: x")
+    assert "is written by the authentication" in errors_of(refusal)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        *((name, "The name of a header has letters") for name in ("X API", "X-API:", "X-Kéy", "X-API: 7")),
+        *(
+            (name, "decides where a call goes")
+            for name in ("X-Forwarded-Host", "x-http-host-override", "Forwarded")
+        ),
+        *((name, "is written by the call itself") for name in ("Host", "content-length")),
+        ("Proxy-Authorization", "is read by a proxy"),
+    ],
+)
+def test_the_name_of_an_api_keys_header_is_refused_as_a_name(name, sentence, db):
+    sent = {"authentication": "API Key", "api_key_header": name, "new_token": CANARY}
+    answer = change(manager_browser(), make_connection(), **sent)
+    assert list(answer.context["adminform"].form.errors) == ["api_key_header"]
+    assert sentence in errors_of(answer)
+    assert "Name: value" not in errors_of(answer)

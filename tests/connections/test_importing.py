@@ -409,6 +409,13 @@ def test_only_three_keys_are_needed(load):
     ]
 
 
+def test_a_connection_keeps_the_creation_date_that_a_record_does_not_tell(load):
+    created = "2026-05-07T13:30:00.000000"
+    load([record(1, creationDate=created)])
+    load([{"id": 1, "name": "ERP", "type": "REST"}], "--on-existing", "overwrite")
+    assert (exported()[0]["name"], exported()[0]["creationDate"]) == ("ERP", created)
+
+
 @pytest.mark.parametrize("key", ["url", "username", "authentication"])
 def test_null_text_is_stored_as_empty(key, load):
     load([record(1, **{key: None})])
@@ -799,7 +806,7 @@ def test_what_the_database_refuses_ends_in_a_sentence(load, monkeypatch):
     def collide(*args):
         raise IntegrityError("duplicate key")
 
-    monkeypatch.setattr(importing.Import, "finish", collide)
+    monkeypatch.setattr(importing.ConnectionImport, "finish", collide)
     with pytest.raises(CommandError, match="nothing was imported"):
         load([record(1, appId=1)])
     assert not Connection.objects.exists()

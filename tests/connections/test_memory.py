@@ -16,9 +16,12 @@ def test_import_and_export_run_in_bounded_memory(empty_database, tmp_path):
 
     def run(*words):
         code = (
-            "import re, sys; from django.core.management import execute_from_command_line as run; run(['manage.py', *sys.argv[1:]]);"
-            # Not getrusage: there a process starts with the peak of the one that started it.
-            "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024, file=sys.stderr)"
+            "import re, sys\n"
+            "from django.core.management import execute_from_command_line\n"
+            "execute_from_command_line(['manage.py', *sys.argv[1:]])\n"
+            # Not by getrusage, where a process begins with the peak of the one that started it.
+            "peak = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())\n"
+            "print(int(peak[1]) // 1024, file=sys.stderr)"
         )
         command = [sys.executable, "-c", code, *words]
         environment["DJANGO_SETTINGS_MODULE"] = "itempath.settings"

@@ -129,8 +129,13 @@ def test_rows_of_a_dump_from_before_get_a_key_with_the_next_migrate(db):
 def manage(url: str, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "manage.py", *words],
-        cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -164,7 +169,8 @@ if connection.vendor == "sqlite":
 else:
     connection.cursor().execute("SET lock_timeout = '60s'")
 app = App.objects.get(name=sys.argv[1]) if sys.argv[1:] else None
-record = Connection(name=sys.stdin.readline().strip(), type="REST", app=app, authentication="No Authentication")
+name = sys.stdin.readline().strip()
+record = Connection(name=name, type="REST", app=app, authentication="No Authentication")
 try:
     with transaction.atomic():
         print("begins", flush=True)

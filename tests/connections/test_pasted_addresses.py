@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from connections.models import Connection
+from connections.models import ADDRESSES, Connection
 from tests.canaries import found, whole_answer, whole_database
 from tests.connections.records import exported, one, record
+from tests.connections.test_addresses import KEEPS_A_PASSWORD, NO_HOSTS, ORDINARY
 from tests.pages import CONNECTIONS, change, filled, make_connection, manager_browser, reread
 
 pytestmark = pytest.mark.any_database
@@ -49,7 +50,6 @@ TAKEN = {
         "jdbc:mysql://db/wms?useSSL=true", "me", "Tr1cky"
     ),
     "http://me:p/w@rd@host/a": Taken("http://host/a", "me", "p/w@rd"),
-    "mysql://user:/Tr1cky@host/db": Taken("mysql://host/db", "user", "/Tr1cky"),
     "\u200bhttps://me:Tr1cky@host/": Taken("https://host/", "me", "Tr1cky"),
     "\ufeff https://me:Tr1cky@host/\u00a0": Taken("https://host/", "me", "Tr1cky"),
     'scott/"t@iger"@ora:1521/svc': Taken("ora:1521/svc", "scott", "t@iger"),
@@ -78,6 +78,8 @@ REFUSED = {
     "Server=erp01;User ID=sa;Password=Tr1;cky": "has a part without a key beside a password",
     "https://me\u202e:Tr1cky@host/a\u200bb": "has an invisible character",
     "smb://domain;me:Tr1cky@host/share": "has an @",
+    # A host with an empty port, or a user whose password begins with a slash.
+    "mysql://user:/Tr1cky@host/db": "has an @",
     "ldap://host/ou=me@Tr1cky": "has an @",
 }
 STAYS = [
@@ -208,3 +210,68 @@ def add(client: Any, **changes: Any) -> Any:
 def secrets_of(written: str) -> list[str]:
     taken = TAKEN.get(written, Taken(""))
     return [CANARY, *filter(None, [taken.password])]
+
+
+UNSAFE = (*KEEPS_A_PASSWORD, *NO_HOSTS)
+
+
+def test_an_import_names_every_address_that_may_hold_a_secret(refuse, db):
+    """In parts, as an import stops to count faults after some."""
+    for begin in range(0, len(UNSAFE), 10):
+        part = UNSAFE[begin : begin + 10]
+        sentence = refuse([record(number, url=written) for number, written in enumerate(part, start=1)])
+        for number, written in enumerate(part):
+            assert f"Record {number} (counted from 0): url: Value error, " in sentence, written
+        assert CANARY not in sentence
+
+
+@pytest.mark.parametrize("kind", ["add", "change"])
+def test_a_form_refuses_every_address_that_may_hold_a_secret(kind, db):
+    client, stored = manager_browser(), make_connection()
+    path = f"{CONNECTIONS}add/" if kind == "add" else f"{CONNECTIONS}{stored.pk}/change/"
+    page = client.get(path)
+    for written in UNSAFE[kind == "add" :: 2]:
+        answer = client.post(path, filled(page, name="new", type="REST", **dict.fromkeys(FIELDS, written)))
+        assert answer.status_code == 200, written
+        assert set(answer.context["adminform"].form.errors) == set(FIELDS)
+        assert CANARY not in unescape(answer.content.decode())
+    assert [getattr(each, field) for each in Connection.objects.all() for field in FIELDS] == [
+        getattr(stored, field) for field in FIELDS
+    ]
+
+
+def test_an_import_takes_ordinary_addresses(load):
+    load([record(number, url=written) for number, written in enumerate(ORDINARY, start=1)])
+    assert tuple(row["url"] for row in exported()) == ORDINARY
+
+
+def test_a_form_takes_ordinary_addresses(db):
+    client, stored = manager_browser(), make_connection()
+    page = client.get(f"{CONNECTIONS}{stored.pk}/change/")
+    for written in ORDINARY:
+        answer = client.post(f"{CONNECTIONS}{stored.pk}/change/", filled(page, url=written))
+        assert (answer.status_code, reread(stored).url) == (302, written)
+
+
+@pytest.mark.parametrize("token_url", ["x", "/token", "ftp://host/", "Server=evil", "https:/idp/x"])
+def test_a_form_takes_no_token_url_but_one_of_http(token_url, db):
+    answer = change(manager_browser(), make_connection(), token_url=token_url)
+    assert set(answer.context["adminform"].form.errors) == {"token_url"}
+    assert answer.context["adminform"].form["token_url"].value() == token_url
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_an_address_that_is_too_long_is_not_parsed(field, db, monkeypatch):
+    client, stored, lengths = manager_browser(), make_connection(), []
+
+    def noting(parse):
+        return lambda text: lengths.append(len(text)) or parse(text)
+
+    monkeypatch.setattr(
+        "connections.forms.ADDRESSES", {name: noting(parse) for name, parse in ADDRESSES.items()}
+    )
+    answer = change(client, stored, **{field: "p=;" * 70_000})
+    assert set(answer.context["adminform"].form.errors) == {field}
+    assert "p=;p=;" not in answer.content.decode()
+    assert lengths
+    assert max(lengths) <= 2000

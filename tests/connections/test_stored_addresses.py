@@ -66,6 +66,58 @@ def test_an_address_that_cannot_be_read_is_named(db, caplog):
     assert "Tr1cky" not in caplog.text
 
 
+HOST_IN_FRONT = (
+    "https://{tenant}.example.com/users/me@other.example",
+    "https://api.example.com:/users/me@other.example",
+    "http://me:p/Tr1cky@other.example/a",
+    "me:p/Tr1cky@other.example:21/x",
+    "erp01/Tr1cky@other.example",
+    "erp01.example.com/Tr1cky@other.example",
+)
+
+
+@pytest.mark.parametrize("url", HOST_IN_FRONT)
+@pytest.mark.parametrize("own", ["mine", ""])
+def test_an_address_whose_host_would_change_stays_and_is_named(url, own, db, caplog):
+    record = put(make_connection(username="own", **({"password": own} if own else {})), url=url)
+    before = Connection.objects.values().get()
+    take_credentials_out(apps, "default")
+    assert Connection.objects.values().get() == before
+    assert reread(record).reveal("password") == own
+    assert [line for line in caplog.messages if line.startswith(f"Connection {record.pk}: its url ")]
+    assert "Tr1cky" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url", [LIST, "https://me:Tr1cky@erp.example.com/x", "mssql://erp01/x?user=me&password=Tr1cky"]
+)
+@pytest.mark.parametrize("type", ["REST", "MSSQL"])
+def test_an_upgrade_redirects_no_password(url, type, db):
+    record = put(make_connection(type=type, password="mine"), url=url)
+    before = reread(record).destinations()
+    take_credentials_out(apps, "default")
+    assert reread(record).url != url
+    assert reread(record).destinations() == before
+
+
+def test_a_login_of_oracle_is_one(db):
+    record = put(make_connection(type="Oracle"), url="scott/Tr1cky@ora:1521/svc")
+    take_credentials_out(apps, "default")
+    after = reread(record)
+    assert (after.url, after.username, after.reveal("password")) == ("ora:1521/svc", "scott", "Tr1cky")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["foo://me:Tr1cky%40host/", "Server:erp01;PWD:Tr1cky", "curl -u me:Tr1cky https://host/", "me:Tr1cky"],
+)
+def test_an_address_without_signs_of_a_password_is_named_too(url, db, caplog):
+    record = put(make_connection(), url=url)
+    take_credentials_out(apps, "default")
+    assert reread(record).url == url
+    assert [line for line in caplog.messages if line.startswith(f"Connection {record.pk}: its url ")]
+
+
 def test_other_addresses_stay(db, django_assert_num_queries):
     for number, url in enumerate(
         ("https://erp.example.com/@me?mail=a@b.example", "Server=erp01;Database=wms", "//scan:1521/svc")

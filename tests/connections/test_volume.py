@@ -1,4 +1,4 @@
-"""Many rows: 100,000 where everything runs, fewer in a quick run. The same pages, plans and answers at every size."""
+"""Many rows: 100,000 in a full run, fewer in a quick one. Pages, plans and answers are the same."""
 
 import json
 import os

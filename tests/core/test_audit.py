@@ -1,4 +1,4 @@
-"""The record of changes: who, when, from where, and what, field by field."""
+"""The audit: who changed what, when and from where, field by field."""
 
 import json
 from datetime import timedelta
@@ -27,12 +27,12 @@ from tests.pages import (
     page_of,
 )
 
-RECORD = "/admin/auditlog/logentry/"
+AUDIT = "/admin/auditlog/logentry/"
 
 
 @pytest.fixture
 def client(db):
-    """The manager's browser, and a record without what led there."""
+    """A manager's browser, with an empty audit."""
     signed_in = manager_browser(REMOTE_ADDR="192.0.2.7")
     LogEntry.objects.all().delete()
     return signed_in
@@ -48,14 +48,14 @@ def changes_of(model: type, action: int = LogEntry.Action.UPDATE) -> dict[str, l
     return changes
 
 
-def fresh(**fields: Any) -> Connection:
+def make_unaudited(**fields: Any) -> Connection:
     record = make_connection(**fields)
     LogEntry.objects.all().delete()
     return record
 
 
 def test_who_when_from_where_and_what(client):
-    record = fresh()
+    record = make_unaudited()
     start = timezone.now()
     change(client, record, name="renamed", username="someone")
     [entry] = entries()
@@ -74,7 +74,7 @@ def test_who_when_from_where_and_what(client):
 
 
 def test_an_entry_leads_to_the_log_lines_of_its_request(client):
-    record = fresh()
+    record = make_unaudited()
     answer = client.post(
         page_of(record),
         filled(client.get(page_of(record)), name="renamed"),
@@ -98,8 +98,8 @@ def test_an_entry_leads_to_the_log_lines_of_its_request(client):
         {"X-Forwarded-Port": "99999999999999999999"},
     ],
 )
-def test_nobody_says_themselves_where_they_are(headers, client):
-    record = fresh()
+def test_headers_of_the_client_do_not_change_its_address(headers, client):
+    record = make_unaudited()
     answer = client.post(
         page_of(record), filled(client.get(page_of(record)), name="renamed"), headers=headers
     )
@@ -111,7 +111,7 @@ def test_nobody_says_themselves_where_they_are(headers, client):
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_is_recorded_as_changed(secret, client):
     column, text = f"{secret}_sealed", CANARIES[secret]
-    record = fresh()
+    record = make_unaudited()
     steps = [
         ({f"new_{secret}": text}, ["", "changed"]),
         ({f"new_{secret}": f"{text}2"}, ["changed", "changed"]),
@@ -126,7 +126,7 @@ def test_a_secret_is_recorded_as_changed(secret, client):
         assert "v1." not in json.dumps(entry.changes)
 
 
-def test_what_was_expected_and_is_cleared_is_recorded(client):
+def test_an_expected_secret_that_is_cleared_is_recorded(client):
     record = make_connection()
     record.expect_secret("token")
     record.save()
@@ -150,7 +150,7 @@ def test_a_new_connection_is_recorded_without_its_secrets(client):
 
 
 def test_a_deleted_connection_is_recorded_without_its_secrets(client):
-    record = fresh(**CANARIES)
+    record = make_unaudited(**CANARIES)
     client.post(f"{CONNECTIONS}{record.pk}/delete/", {"post": "yes"})
     [entry] = entries()
     assert (entry.action, entry.object_repr, entry.actor.username) == (LogEntry.Action.DELETE, "ERP", "boss")
@@ -159,26 +159,26 @@ def test_a_deleted_connection_is_recorded_without_its_secrets(client):
 
 
 def test_a_save_without_a_change_is_no_change(client):
-    record = fresh(password="hunter2")
+    record = make_unaudited(password="hunter2")
     assert change(client, record).status_code == 302
     assert entries() == []
 
 
 def test_a_refused_save_is_no_change(client):
-    record = fresh(password="hunter2")
+    record = make_unaudited(password="hunter2")
     assert change(client, record, url="https://evil.example.com").status_code == 200
     assert entries() == []
 
 
-def test_what_a_check_writes_is_no_change(db):
-    record = fresh()
+def test_the_result_of_a_check_is_no_change(db):
+    record = make_unaudited()
     record.status, record.last_check, record.latest_connection = 1, timezone.now(), timezone.now()
     record.save()
     assert entries() == []
 
 
 def test_apps_and_integrations_are_recorded(client):
-    record = fresh()
+    record = make_unaudited()
     client.post("/admin/connections/app/add/", {"name": "WMS"})
     app = App.objects.get()
     client.post(f"/admin/connections/app/{app.pk}/change/", {"name": "ERP"})
@@ -328,14 +328,14 @@ def test_a_refused_import_is_not_recorded(load):
     assert entries() == []
 
 
-# Who sees which changes
+# Which entries a user sees
 
 ADDRESS = "ann.secret@example.com"
 
 
 @pytest.fixture
 def user_changes(db):
-    """Changes of a user, whose address and names are in them, by somebody whose user name is an address."""
+    """Audit entries of a user with an e-mail address, made by a user whose name is an e-mail address."""
     boss = browser(make_superuser_named("boss@plant.example"))
     ann = make_user("ann.login@example.com", Role.READER, email=ADDRESS)
     page = f"/admin/accounts/user/{ann.pk}/change/"
@@ -364,85 +364,85 @@ SEARCHES = (
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.OPERATOR])
-def test_who_may_not_see_users_sees_no_address_of_one(role, user_changes):
+def test_without_permission_for_users_no_address_of_one_is_shown(role, user_changes):
     theirs = browser(make_user("reader", role, is_staff=True))
-    pages = [f"{RECORD}{search}" for search in SEARCHES]
-    pages += [f"{RECORD}{entry.pk}/change/" for entry in LogEntry.objects.all()]
+    pages = [f"{AUDIT}{search}" for search in SEARCHES]
+    pages += [f"{AUDIT}{entry.pk}/change/" for entry in LogEntry.objects.all()]
     pages += [f"/admin/accounts/user/{entry.object_id}/history/" for entry in user_changes]
     texts = {page: theirs.get(page, follow=True).content.decode() for page in pages}
     for part in ("ann.secret", "ann.login", "Kathrin", "@example.com", "plant.example"):
         assert [
             page for page, text in texts.items() if part in text.replace(page.partition("?q=")[2] or "\0", "")
         ] == []
-    assert "boss@…" in texts[RECORD]
-    assert "WMS" in texts[RECORD]
+    assert "boss@…" in texts[AUDIT]
+    assert "WMS" in texts[AUDIT]
 
 
 @pytest.mark.parametrize("search", ["boss%40plant", "plant.example", "ann.secret", "ann.login", "Kathrin"])
-def test_who_may_not_see_users_finds_nothing_by_their_addresses(search, user_changes):
+def test_without_permission_for_users_a_search_for_their_addresses_finds_nothing(search, user_changes):
     theirs = browser(make_user("reader", Role.READER, is_staff=True))
-    assert list(theirs.get(f"{RECORD}?q={search}").context["cl"].result_list) == []
+    assert list(theirs.get(f"{AUDIT}?q={search}").context["cl"].result_list) == []
 
 
-def test_who_may_see_users_sees_their_changes(user_changes):
+def test_with_permission_for_users_their_changes_are_shown(user_changes):
     boss = browser(make_user("manager", Role.MANAGER, is_staff=True))
-    text = boss.get(RECORD).content.decode()
+    text = boss.get(AUDIT).content.decode()
     assert "ann.login@example.com" in text
     assert "boss@plant.example" in text
     changed = next(entry for entry in user_changes if entry.changes.get("email", [""])[0] == ADDRESS)
-    assert ADDRESS in boss.get(f"{RECORD}{changed.pk}/change/").content.decode()
-    assert {
-        entry.object_repr for entry in boss.get(f"{RECORD}?q=boss%40plant").context["cl"].result_list
-    } >= {"WMS"}
+    assert ADDRESS in boss.get(f"{AUDIT}{changed.pk}/change/").content.decode()
+    assert {entry.object_repr for entry in boss.get(f"{AUDIT}?q=boss%40plant").context["cl"].result_list} >= {
+        "WMS"
+    }
 
 
-# Nobody edits the record
+# The audit is read-only
 
 
-def test_the_record_is_read(client):
-    change(client, fresh(), name="renamed")
+def test_the_audit_can_be_read(client):
+    change(client, make_unaudited(), name="renamed")
     [entry] = entries()
     for text in (
-        client.get(RECORD).content.decode(),
-        client.get(f"{RECORD}{entry.pk}/change/").content.decode(),
+        client.get(AUDIT).content.decode(),
+        client.get(f"{AUDIT}{entry.pk}/change/").content.decode(),
     ):
         for shown in ("boss", "192.0.2.7", "renamed"):
             assert shown in text
-    assert "ERP" in client.get(f"{RECORD}{entry.pk}/change/").content.decode()
+    assert "ERP" in client.get(f"{AUDIT}{entry.pk}/change/").content.decode()
 
 
 @pytest.mark.parametrize("who", ["reader", "operator", "manager", "superuser"])
-def test_nobody_edits_or_deletes_the_record(who, client):
-    change(client, fresh(), name="renamed")
+def test_nobody_edits_or_deletes_the_audit(who, client):
+    change(client, make_unaudited(), name="renamed")
     user = make_superuser() if who == "superuser" else make_user(who, Role[who.upper()], is_staff=True)
     theirs = browser(user)
     before = list(LogEntry.objects.order_by("pk").values())
     pk = before[0]["id"]
     forged = {"object_repr": "forged", "changes": "{}", "actor": "", "action": "0", "_save": "Save"}
-    assert theirs.post(f"{RECORD}{pk}/change/", forged).status_code == 403
-    assert theirs.post(f"{RECORD}{pk}/delete/", {"post": "yes"}).status_code == 403
-    assert theirs.post(f"{RECORD}add/", forged).status_code == 403
-    theirs.post(RECORD, {"action": "delete_selected", "_selected_action": pk, "post": "yes"})
+    assert theirs.post(f"{AUDIT}{pk}/change/", forged).status_code == 403
+    assert theirs.post(f"{AUDIT}{pk}/delete/", {"post": "yes"}).status_code == 403
+    assert theirs.post(f"{AUDIT}add/", forged).status_code == 403
+    theirs.post(AUDIT, {"action": "delete_selected", "_selected_action": pk, "post": "yes"})
     theirs.post(
-        RECORD, {"action": "delete_selected", "_selected_action": pk, "select_across": "1", "post": "yes"}
+        AUDIT, {"action": "delete_selected", "_selected_action": pk, "select_across": "1", "post": "yes"}
     )
     assert list(LogEntry.objects.order_by("pk").values()) == before
-    page = theirs.get(f"{RECORD}{pk}/change/").content.decode()
-    assert "delete_selected" not in theirs.get(RECORD).content.decode()
+    page = theirs.get(f"{AUDIT}{pk}/change/").content.decode()
+    assert "delete_selected" not in theirs.get(AUDIT).content.decode()
     assert 'name="changes"' not in page
 
 
-def test_what_happened_outlives_what_it_happened_to(client):
-    record = fresh()
+def test_entries_outlive_their_record(client):
+    record = make_unaudited()
     change(client, record, name="renamed")
     client.post(f"{CONNECTIONS}{record.pk}/delete/", {"post": "yes"})
     assert [entry.object_repr for entry in entries()] == ["renamed", "renamed"]
-    assert client.get(RECORD).status_code == 200
-    assert client.get(f"{RECORD}{entries()[0].pk}/change/").status_code == 200
+    assert client.get(AUDIT).status_code == 200
+    assert client.get(f"{AUDIT}{entries()[0].pk}/change/").status_code == 200
 
 
-def test_who_made_a_change_cannot_be_deleted(client):
-    change(client, fresh(), name="renamed")
+def test_a_user_who_made_a_change_cannot_be_deleted(client):
+    change(client, make_unaudited(), name="renamed")
     root, boss = browser(make_superuser()), User.objects.get(username="boss")
     assert root.post(f"/admin/accounts/user/{boss.pk}/delete/", {"post": "yes"}).status_code == 403
     root.post(
@@ -451,7 +451,7 @@ def test_who_made_a_change_cannot_be_deleted(client):
     assert entries()[0].actor == boss
 
 
-def test_the_history_of_a_record_is_its_part_of_the_record(client):
+def test_the_history_of_a_record_is_its_part_of_the_audit(client):
     first, second = make_connection(name="first"), make_connection(name="second")
     LogEntry.objects.all().delete()
     change(client, first, username="one")

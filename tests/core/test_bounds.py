@@ -1,4 +1,4 @@
-"""How long what a stranger sends may be."""
+"""Limits on the length of what an unauthenticated client sends."""
 
 import io
 import json
@@ -13,9 +13,9 @@ from django.db import close_old_connections
 from core.bounds import (
     MAX_ANONYMOUS_BODY,
     MAX_ANONYMOUS_MULTIPART,
-    MAX_HEADERS,
-    MAX_PATH,
-    MAX_QUERY,
+    MAX_HEADERS_LENGTH,
+    MAX_PATH_LENGTH,
+    MAX_QUERY_LENGTH,
     bound_requests,
 )
 from tests.core.api import PATH, refused
@@ -23,7 +23,7 @@ from tests.pages import browser, make_superuser
 
 
 def call(method="GET", path="/api/connections", **environ):
-    """Return the status and the body of what a request of these variables is answered."""
+    """Return the status and the body of the answer to a request with these WSGI variables."""
     started = []
     common = {
         "SCRIPT_NAME": "",
@@ -41,9 +41,8 @@ def call(method="GET", path="/api/connections", **environ):
         "HTTP_HOST": "localhost",
         "REMOTE_ADDR": "127.0.0.1",
     }
-    request_started.disconnect(
-        close_old_connections
-    )  # it would close the test's own connection, and its transaction
+    # The handler would close the connection of the test, and end its transaction.
+    request_started.disconnect(close_old_connections)
     try:
         answer = bound_requests(WSGIHandler())(
             {**sent, **environ}, lambda status, headers, error=None: started.append(status)
@@ -53,8 +52,8 @@ def call(method="GET", path="/api/connections", **environ):
     return int(started[0][:3]), b"".join(answer)
 
 
-@pytest.mark.parametrize(("length", "status"), [(MAX_HEADERS - 100, 401), (MAX_HEADERS, 431)])
-def test_headers(length, status, db):
+@pytest.mark.parametrize(("length", "status"), [(MAX_HEADERS_LENGTH - 100, 401), (MAX_HEADERS_LENGTH, 431)])
+def test_the_length_of_headers(length, status, db):
     found, body = call(HTTP_X_ANYTHING="x" * length)
     assert found == status
     assert list(json.loads(body)) == ["msg", "errors"]
@@ -62,13 +61,12 @@ def test_headers(length, status, db):
 
 @pytest.mark.parametrize("prefix", ["/api/", "/api/connections/", "/admin/r/", "/static/", "/"])
 @pytest.mark.parametrize("unit", ["a", "/", "a/", "1", "\xe9", "\xc3\xa9", "\n"])
-def test_a_path_that_is_too_long_names_nothing(prefix, unit, db):
+def test_a_path_that_is_too_long_is_not_found(prefix, unit, db):
     status, body = call(path=prefix + unit * 60_000)
-    assert status == (
-        401 if (prefix, unit) == ("/api/connections/", "1") else 404
-    )  # a number may be a connection's
+    may_be_an_id = (prefix, unit) == ("/api/connections/", "1")
+    assert status == (401 if may_be_an_id else 404)
     assert prefix.startswith("/api/") == body.startswith(b'{"msg"')
-    assert len(body) < MAX_PATH
+    assert len(body) < MAX_PATH_LENGTH
 
 
 def test_a_path_in_utf_8_arrives_as_it_is(db):
@@ -76,7 +74,7 @@ def test_a_path_in_utf_8_arrives_as_it_is(db):
 
 
 @pytest.mark.parametrize("path", ["/admin/r/1/1/", "/admin/r/", "/admin/r/1"])
-def test_the_page_that_leads_to_a_record_is_not_there(path, client, db):
+def test_the_redirect_to_a_record_does_not_exist(path, client, db):
     assert client.get(path).status_code == 404
 
 
@@ -91,7 +89,7 @@ def test_the_page_that_leads_to_a_record_is_not_there(path, client, db):
         'a/b;a="' + ";" * 60_000,
     ],
 )
-def test_a_type_that_cannot_be_read_is_none(content_type, db):
+def test_a_content_type_that_cannot_be_parsed_is_ignored(content_type, db):
     assert call(CONTENT_TYPE=content_type)[0] == 401
     body = {"wsgi.input": io.BytesIO(b"{}"), "CONTENT_LENGTH": "2"}
     status, answer = call("POST", "/api/users/login", CONTENT_TYPE=content_type, **body)
@@ -105,9 +103,9 @@ def test_a_session_works_beside_a_cookie_with_escapes(db):
         assert call(path="/admin/connections/connection/", HTTP_COOKIE=cookies)[0] == 200
 
 
-@pytest.mark.parametrize(("length", "status"), [(MAX_QUERY, 200), (MAX_QUERY + 1, 414)])
+@pytest.mark.parametrize(("length", "status"), [(MAX_QUERY_LENGTH, 200), (MAX_QUERY_LENGTH + 1, 414)])
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/", "/api/schema/"])
-def test_a_query(path, length, status, client, db):
+def test_the_length_of_a_query(path, length, status, client, db):
     answer = client.get(f"{path}?{'x' * length}")
     assert answer.status_code == status
     if status == 414 and path.startswith("/api/"):
@@ -153,8 +151,8 @@ def test_json_without_an_account(path, client, db):
 
 
 @pytest.mark.live
-def test_the_real_server_answers_at_once_what_was_too_dear(server):
-    """Each of these took seconds or minutes; the client gives up after as many as a busy machine may need."""
+def test_the_server_answers_costly_requests_at_once(server):
+    """Each of these requests once took seconds or minutes. The timeout is long enough for a busy machine."""
     connection = HTTPConnection(urlsplit(server.base).netloc, timeout=10)
     requests = [
         ("/api/connections", {"Cookie": 'a="' + "\\" * 60_000 + '"'}, 401),

@@ -1,4 +1,4 @@
-"""What a person sees when the database is locked, full or away, and when the server fails: pages, not bare errors."""
+"""The pages that a user sees when the database is locked, full or unreachable, and when the server fails."""
 
 import contextlib
 import http.cookiejar
@@ -24,7 +24,7 @@ from tests.itempath.server.test_faults import postgresql, small_disk  # noqa: F4
 from tests.pages import CONNECTIONS, browser, filled, make_connection, make_superuser, page_of, reread
 
 LOCKED = OperationalError("database is locked")
-ASKED = {"HTTP_X_REQUEST_ID": "job-7"}
+HEADERS = {"HTTP_X_REQUEST_ID": "job-7"}
 
 
 def fail(error):
@@ -46,7 +46,7 @@ def damaged() -> DatabaseError:
 
 
 class Lazy:
-    """A query that a template runs."""
+    """A value whose query runs, and fails, when a template renders it."""
 
     def __str__(self) -> str:
         raise LOCKED
@@ -87,7 +87,7 @@ def is_page(answer, status: int) -> bool:
 @pytest.mark.parametrize("name", ["locked", "replica", "damaged", "in-template"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_outage_is_a_page_with_retry_after(name, method, pages, caplog):
-    answer = getattr(pages, method)(f"/fails/{name}", **ASKED)
+    answer = getattr(pages, method)(f"/fails/{name}", **HEADERS)
     assert is_page(answer, 503)
     assert (answer["Retry-After"], answer["Cache-Control"]) == ("5", "no-store")
     text = answer.content.decode()
@@ -96,11 +96,11 @@ def test_an_outage_is_a_page_with_retry_after(name, method, pages, caplog):
     assert "<script" not in text
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "The database cannot serve: " in line.getMessage()
-    assert line.exc_info is None  # one line; a traceback would tell nothing more
+    assert line.exc_info is None  # one line; a traceback would add nothing
 
 
 @pytest.mark.parametrize(
-    ("place", "error"),
+    ("method", "error"),
     [
         ("django.middleware.common.CommonMiddleware.process_request", LOCKED),
         ("django.contrib.sessions.middleware.SessionMiddleware.process_request", LOCKED),
@@ -108,8 +108,8 @@ def test_an_outage_is_a_page_with_retry_after(name, method, pages, caplog):
         ("django.contrib.messages.middleware.MessageMiddleware.process_response", LOCKED),
     ],
 )
-def test_an_outage_in_middleware_is_the_same_page(place, error, pages, monkeypatch):
-    monkeypatch.setattr(place, fail(error))
+def test_an_outage_in_middleware_is_the_same_page(method, error, pages, monkeypatch):
+    monkeypatch.setattr(method, fail(error))
     assert is_page(pages.get("/fine"), 503)
 
 
@@ -121,15 +121,15 @@ def test_an_outage_in_middleware_is_json_for_the_api(pages, monkeypatch):
 
 
 def test_a_bug_is_a_page_with_the_request_id(pages):
-    answer = pages.get("/fails/bug", **ASKED)
+    answer = pages.get("/fails/bug", **HEADERS)
     assert is_page(answer, 500)
     assert b"job-7" in answer.content
     assert b"a bug" not in answer.content
-    assert pages.get("/api/fails/bug", **ASKED).json()["msg"].endswith("under job-7.")
+    assert pages.get("/api/fails/bug", **HEADERS).json()["msg"].endswith("under job-7.")
 
 
 def test_pages_of_failures_ask_no_database(pages):
-    # No `db` fixture: a query would fail the test.
+    # Without the `db` fixture, a query fails the test.
     pages.cookies["sessionid"] = "x" * 32
     assert is_page(pages.get("/fails/locked"), 503)
     assert is_page(pages.get("/fails/bug"), 500)
@@ -137,13 +137,13 @@ def test_pages_of_failures_ask_no_database(pages):
 
 
 def test_a_form_without_its_csrf_token_is_a_page(db):
-    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ann"}, **ASKED)
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ann"}, **HEADERS)
     assert is_page(answer, 403)
     assert b"job-7" in answer.content
 
 
 def test_a_session_that_cannot_be_stored_is_no_fault_of_the_client(db, monkeypatch):
-    """Django answers 400 to it, as if the session were gone."""
+    """Django itself would answer 400, as if the session had been deleted."""
     client = browser(make_superuser(), raise_request_exception=False)
     monkeypatch.setattr("django.db.models.Model.save", fail(LOCKED))
     monkeypatch.setattr(
@@ -164,14 +164,14 @@ def test_a_session_that_cannot_be_read_stays(db, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "place", ["connections.models.Connection.save", "auditlog.models.LogEntryManager.log_create"]
+    "method", ["connections.models.Connection.save", "auditlog.models.LogEntryManager.log_create"]
 )
-def test_a_save_that_fails_saves_nothing(place, db, monkeypatch):
+def test_a_save_that_fails_saves_nothing(method, db, monkeypatch):
     client = browser(make_superuser(), raise_request_exception=False)
     connection = make_connection()
     form = filled(client.get(page_of(connection)), name="renamed")
     with monkeypatch.context() as broken:
-        broken.setattr(place, fail(LOCKED))
+        broken.setattr(method, fail(LOCKED))
         assert is_page(client.post(page_of(connection), form), 503)
     assert reread(connection).name == "ERP"
     assert client.post(page_of(connection), form).status_code == 302
@@ -179,15 +179,15 @@ def test_a_save_that_fails_saves_nothing(place, db, monkeypatch):
 
 
 def test_names_of_the_handlers():
-    """Django finds them by these names."""
+    """Django imports the handlers by these names."""
     assert (handler400, handler500) == (
         f"{error_pages.__name__}.bad_request",
         f"{error_pages.__name__}.server_error",
     )
 
 
-class Person:
-    """A browser of the live server, logged in as the demo admin."""
+class Browser:
+    """A browser of the live server. `log_in` logs in as the admin of the example data."""
 
     def __init__(self, server) -> None:
         self.server = server
@@ -196,7 +196,7 @@ class Person:
         )
 
     def open(self, address: str, **data: str):
-        """Return the status, the headers and the text of a page; with `data`, of what answers its form."""
+        """Return the status, the headers and the text of a page, or of the answer to its form with `data`."""
         body = urllib.parse.urlencode(data).encode() if data else None
         try:
             with self.opener.open(self.server.base + address, body, timeout=30) as answer:
@@ -230,42 +230,42 @@ def is_unavailable(answer) -> bool:
 @pytest.mark.live
 def test_pages_while_sqlite_is_locked(new_server, tmp_path):
     server = new_server(DATABASE_URL=f"sqlite:///{tmp_path / 'registry.sqlite3'}")
-    person = Person(server)
+    user = Browser(server)
     with contextlib.closing(sqlite3.connect(tmp_path / "registry.sqlite3", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        assert is_unavailable(person.log_in())
+        assert is_unavailable(user.log_in())
         writer.execute("ROLLBACK")
-        assert person.log_in()[0] == 200
+        assert user.log_in()[0] == 200
         writer.execute("BEGIN IMMEDIATE")
-        assert person.open(CONNECTIONS)[0] == 200  # reads go on
-        assert is_unavailable(person.log_in())
+        assert user.open(CONNECTIONS)[0] == 200  # reads go on
+        assert is_unavailable(user.log_in())
         writer.execute("ROLLBACK")
-    assert person.open(CONNECTIONS)[0] == 200
+    assert user.open(CONNECTIONS)[0] == 200
 
 
 @pytest.mark.live
 def test_pages_while_the_disk_is_full(small_disk, new_server):  # noqa: F811
     server = new_server(DATABASE_URL=f"sqlite:///{small_disk / 'registry.sqlite3'}")
-    person, filler = Person(server), small_disk / "filler"
-    assert person.log_in()[0] == 200
+    user, filler = Browser(server), small_disk / "filler"
+    assert user.log_in()[0] == 200
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"x" * 4096)
-    answers = [person.log_in() for _ in range(20)]
+    answers = [user.log_in() for _ in range(20)]
     assert any(map(is_unavailable, answers))
     assert {answer[0] for answer in answers} <= {200, 503}
     filler.unlink()
-    assert person.log_in()[0] == 200
+    assert user.log_in()[0] == 200
 
 
 @pytest.mark.live
 def test_pages_while_postgresql_is_away(postgresql, new_server):  # noqa: F811
     server = new_server(DATABASE_URL=postgresql.url)
-    person = Person(server)
-    assert person.log_in()[0] == 200
+    user = Browser(server)
+    assert user.log_in()[0] == 200
     postgresql.stop()
-    assert is_unavailable(person.open(CONNECTIONS))
-    assert is_unavailable(person.open("/admin/"))
-    assert person.open("/admin/nothing/")[0] in (404, 503)
+    assert is_unavailable(user.open(CONNECTIONS))
+    assert is_unavailable(user.open("/admin/"))
+    assert user.open("/admin/nothing/")[0] in (404, 503)
     postgresql.start()
-    assert person.open(CONNECTIONS)[0] == 200
+    assert user.open(CONNECTIONS)[0] == 200

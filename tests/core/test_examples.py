@@ -1,4 +1,4 @@
-"""Examples that somebody edited, through whatever door, are kept by the next import; those that were only used are not."""
+"""The next import keeps examples that were edited in any way, and removes those that were only used."""
 
 import io
 import json
@@ -54,18 +54,18 @@ def update_together(instance: Any, **values: Any) -> None:
     type(instance)._default_manager.bulk_update([instance], list(values))
 
 
-def first(pk: int = 2) -> Connection:
+def example(pk: int = 2) -> Connection:
     return Connection.objects.get(pk=pk)
 
 
 def with_secret() -> None:
-    connection = first()
+    connection = example()
     connection.set_secret("password", "hunter2")
     connection.save()
 
 
 def in_the_admin() -> None:
-    assert change(browser(make_superuser()), first(), username="me").status_code == 302
+    assert change(browser(make_superuser()), example(), username="me").status_code == 302
 
 
 def rename_integration_in_the_admin() -> None:
@@ -74,22 +74,22 @@ def rename_integration_in_the_admin() -> None:
 
 
 def placeholder() -> Integration:
-    """Return an integration of the first connection that the examples brought along."""
+    """Return an integration of the first example connection."""
     return Integration.objects.filter(connection=1)[0]
 
 
-# What to do, and to which of the examples.
+# Edits, each with the primary key of the example connection that it edits.
 CONNECTION_EDITS = {
     "the admin": (in_the_admin, 2),
-    "save": (lambda: save(first(), username="me"), 2),
-    "save of one field": (lambda: save(first(), ["username"], username="me"), 2),
+    "save": (lambda: save(example(), username="me"), 2),
+    "save of one field": (lambda: save(example(), ["username"], username="me"), 2),
     "save of a secret": (with_secret, 2),
     "update": (lambda: Connection.objects.filter(pk=2).update(username="me"), 2),
     "update of the app": (lambda: Connection.objects.filter(pk=2).update(app_id=None), 2),
-    "bulk update": (lambda: update_together(first(), username="me"), 2),
-    "a new integration": (lambda: Integration.objects.create(name="Orders", connection=first()), 2),
+    "bulk update": (lambda: update_together(example(), username="me"), 2),
+    "a new integration": (lambda: Integration.objects.create(name="Orders", connection=example()), 2),
     "new integrations": (
-        lambda: Integration.objects.bulk_create([Integration(name="Orders", connection=first())]),
+        lambda: Integration.objects.bulk_create([Integration(name="Orders", connection=example())]),
         2,
     ),
     "an integration renamed": (lambda: save(placeholder(), name="Orders"), 1),
@@ -101,19 +101,19 @@ CONNECTION_EDITS = {
     "an integration renamed in the admin": (rename_integration_in_the_admin, 1),
     "an integration deleted": (lambda: placeholder().delete(), 1),
     "integrations deleted": (lambda: Integration.objects.filter(pk=placeholder().pk).delete(), 1),
-    "an integration moved here": (lambda: save(placeholder(), connection=first()), 2),
-    "an integration moved away": (lambda: save(placeholder(), connection=first()), 1),
+    "an integration moved here": (lambda: save(placeholder(), connection=example()), 2),
+    "an integration moved away": (lambda: save(placeholder(), connection=example()), 1),
     "integrations moved away": (
-        lambda: Integration.objects.filter(pk=placeholder().pk).update(connection=first()),
+        lambda: Integration.objects.filter(pk=placeholder().pk).update(connection=example()),
         1,
     ),
 }
 
 
-@pytest.mark.parametrize("door", CONNECTION_EDITS)
-def test_a_connection_that_was_edited_stays(door, import_connections):
+@pytest.mark.parametrize("way", CONNECTION_EDITS)
+def test_a_connection_that_was_edited_stays(way, import_connections):
     load_connections()
-    edit, pk = CONNECTION_EDITS[door]
+    edit, pk = CONNECTION_EDITS[way]
     edit()
     import_connections()
     assert Connection.objects.filter(pk=pk).exists()
@@ -124,9 +124,9 @@ USES = {
     "a check": lambda: Connection.objects.filter(pk=2).update(
         status=1, last_check=timezone.now(), latest_connection=timezone.now()
     ),
-    "a check, saved": lambda: save(first(), ["status", "last_check"], status=1, last_check=timezone.now()),
+    "a check, saved": lambda: save(example(), ["status", "last_check"], status=1, last_check=timezone.now()),
     "a log entry": lambda: Connection.objects.filter(pk=2).update(
-        latest_log=ConnectionLog.objects.create(connection=first(), status=1)
+        latest_log=ConnectionLog.objects.create(connection=example(), status=1)
     ),
     "a change of the key": lambda: list(rotate()),
     "a look": lambda: browser(make_superuser()).get("/admin/connections/connection/2/change/"),
@@ -205,11 +205,11 @@ def other_bug() -> Bug:
     return Bug.objects.create(title="mine", organization=Organization.objects.create(name="other"))
 
 
-@pytest.mark.parametrize("door", WORK_ITEM_EDITS)
-def test_an_organization_that_was_edited_stays(door, import_work_items):
+@pytest.mark.parametrize("way", WORK_ITEM_EDITS)
+def test_an_organization_that_was_edited_stays(way, import_work_items):
     load_work_items()
     assert Organization.objects.get(pk=17).demo
-    WORK_ITEM_EDITS[door]()
+    WORK_ITEM_EDITS[way]()
     import_work_items()
     assert Organization.objects.filter(pk=17).exists()
 
@@ -244,5 +244,5 @@ def test_others_edits_leave_the_examples_as_they_are(import_work_items):
 def test_what_becomes_of_an_example_is_not_recorded_as_a_change(db):
     load_connections()
     LogEntry.objects.all().delete()
-    save(first(), username="me")
+    save(example(), username="me")
     assert [list(entry.changes) for entry in LogEntry.objects.all()] == [["username"]]

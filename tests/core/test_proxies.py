@@ -1,4 +1,4 @@
-"""Who a request comes from behind proxies: what each may say, and what nobody else may."""
+"""The client's address and scheme behind proxies: trusted proxies may tell them, and nobody else."""
 
 import http.client
 import json
@@ -11,8 +11,8 @@ from core.proxies import trust_proxies
 PROXIES = ["127.0.0.1", "10.0.0.0/8", "fd00::/8", "::ffff:192.0.2.0/120"]
 
 
-def passed_on(peer, networks=PROXIES, scheme="http", **headers):
-    """Return the address, the scheme and the headers about proxies that an application behind is given."""
+def received(peer, networks=PROXIES, scheme="http", **headers):
+    """Return the address, the scheme and the names of forwarding headers that the application gets."""
     given = {}
     application = trust_proxies(lambda environ, start_response: given.update(environ) or [], networks)
     forwarded = {f"HTTP_X_FORWARDED_{name.upper()}": value for name, value in headers.items()}
@@ -21,7 +21,7 @@ def passed_on(peer, networks=PROXIES, scheme="http", **headers):
 
 
 ADDRESSES = {
-    # as proxies write it
+    # One address, in the forms that proxies use.
     "203.0.113.7": "203.0.113.7",
     "203.0.113.7:51234": "203.0.113.7",
     " 203.0.113.7 ": "203.0.113.7",
@@ -34,7 +34,7 @@ ADDRESSES = {
     "[fe80::1%25eth0]:80": "fe80::1",
     "::ffff:203.0.113.7": "203.0.113.7",
     "[::ffff:203.0.113.7]:80": "203.0.113.7",
-    # several: the last that is no proxy's
+    # Several addresses: the client's is the last one that is no trusted proxy's.
     "198.51.100.1, 203.0.113.7": "203.0.113.7",
     "203.0.113.7, 10.0.0.5": "203.0.113.7",
     "203.0.113.7:1, 10.0.0.5:2, fd00::3": "203.0.113.7",
@@ -47,7 +47,7 @@ ADDRESSES = {
     "unknown, 203.0.113.7": "203.0.113.7",
     f"{'198.51.100.1, ' * 5000}203.0.113.7": "203.0.113.7",
     f"203.0.113.7{', 10.0.0.5' * 5000}": "10.0.0.5",
-    # none
+    # No readable address.
     "": "127.0.0.1",
     ",": "127.0.0.1",
     "unknown": "127.0.0.1",
@@ -72,7 +72,7 @@ ADDRESSES = {
 @pytest.mark.any_database
 @pytest.mark.parametrize(("forwarded", "client"), ADDRESSES.items(), ids=lambda text: text[:40])
 def test_the_address_that_a_proxy_tells(forwarded, client):
-    assert passed_on("127.0.0.1", **{"for": forwarded}) == (client, "http", [])
+    assert received("127.0.0.1", **{"for": forwarded}) == (client, "http", [])
 
 
 @pytest.mark.any_database
@@ -89,8 +89,12 @@ def test_the_address_that_a_proxy_tells(forwarded, client):
     ],
 )
 @pytest.mark.parametrize("networks", [PROXIES, []])
-def test_nobody_else_is_believed(peer, client, networks):
-    assert passed_on(peer, networks, **{"for": "203.0.113.7", "proto": "https"}) == (client, "http", [])
+def test_headers_of_other_peers_are_ignored(peer, client, networks):
+    assert received(peer, networks, **{"for": "203.0.113.7", "proto": "https"}) == (
+        client,
+        "http",
+        [],
+    )
 
 
 @pytest.mark.any_database
@@ -98,7 +102,7 @@ def test_nobody_else_is_believed(peer, client, networks):
     "peer", ["127.0.0.1", "10.255.0.1", "::ffff:10.0.0.1", "fd12::1", "192.0.2.1", "::ffff:192.0.2.1"]
 )
 def test_a_proxy_may_be_written_in_either_family(peer):
-    assert passed_on(peer, **{"for": "203.0.113.7"})[0] == "203.0.113.7"
+    assert received(peer, **{"for": "203.0.113.7"})[0] == "203.0.113.7"
 
 
 @pytest.mark.any_database
@@ -124,18 +128,18 @@ def test_a_proxy_may_be_written_in_either_family(peer):
     ],
 )
 def test_the_scheme_that_a_proxy_tells(told, scheme):
-    assert passed_on("127.0.0.1", proto=told)[1] == scheme
-    assert passed_on("127.0.0.1", proto=told, **{"for": "203.0.113.7"})[1] == scheme
+    assert received("127.0.0.1", proto=told)[1] == scheme
+    assert received("127.0.0.1", proto=told, **{"for": "203.0.113.7"})[1] == scheme
 
 
 @pytest.mark.any_database
-def test_what_a_proxy_does_not_say_stays():
-    assert passed_on("127.0.0.1", scheme="https", proto="nonsense")[1] == "https"
-    assert passed_on("127.0.0.1", scheme="https", proto="http")[1] == "http"
+def test_the_scheme_stays_unless_a_proxy_tells_a_valid_one():
+    assert received("127.0.0.1", scheme="https", proto="nonsense")[1] == "https"
+    assert received("127.0.0.1", scheme="https", proto="http")[1] == "http"
 
 
 @pytest.mark.any_database
-def test_what_is_no_network_is_refused():
+def test_an_invalid_network_is_refused():
     with pytest.raises(ValueError, match="has host bits set"):
         trust_proxies(lambda environ, start_response: [], ["10.0.0.1/8"])
 
@@ -160,7 +164,8 @@ user = User.objects.create_user("machine", password="correct horse battery", typ
 """
 SHOW_ADDRESSES = """
 from auditlog.models import LogEntry
-for entry in LogEntry.objects.filter(content_type__model="applicationtoken").order_by("pk"): print("from", entry.remote_addr)
+for entry in LogEntry.objects.filter(content_type__model="applicationtoken").order_by("pk"):
+    print("from", entry.remote_addr)
 """
 LIVE = [
     "203.0.113.7:51234",
@@ -174,7 +179,7 @@ LIVE = [
 
 
 @pytest.mark.live
-def test_the_record_of_changes_has_the_clients_address(new_server):
+def test_the_audit_has_the_clients_address(new_server):
     server = new_server(TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8")
     assert server.manage("shell", "-v0", "-c", MAKE_USER).returncode == 0
     body = json.dumps({"username": "machine", "password": "correct horse battery"})
@@ -213,6 +218,6 @@ def test_a_client_that_came_by_https_is_not_sent_there_again(new_server):
 
 
 @pytest.mark.live
-def test_a_stranger_says_nothing_of_where_it_comes_from(new_server):
+def test_without_trusted_proxies_the_headers_are_ignored(new_server):
     server = new_server(HTTPS="1")
     assert ask(server, X_Forwarded_Proto="https", X_Forwarded_For="203.0.113.7")[0] == 301

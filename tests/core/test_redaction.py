@@ -1,4 +1,4 @@
-"""Every form in which a text may hold a secret, and every text that is written about a failure."""
+"""Redaction of secrets in every encoding, in log lines, tracebacks and reports."""
 
 import base64
 import html
@@ -15,10 +15,10 @@ from django.test import RequestFactory
 from connections.models import Connection
 from core import redaction
 from core.redaction import (
-    MAX_LENGTH,
+    MAX_SECRET_LENGTH,
     MAX_SECRETS,
-    MAX_TEXT,
-    MIN_LENGTH,
+    MAX_TEXT_LENGTH,
+    MIN_SECRET_LENGTH,
     PREFIX_LENGTH,
     REDACTED,
     RedactingFormatter,
@@ -32,7 +32,7 @@ from tests.canaries import CANARIES, MARK, found
 
 pytestmark = pytest.mark.any_database
 
-TEXTS = [
+SECRET_TEXTS = [
     *CANARIES.values(),
     *(
         f"{MARK} plain",
@@ -43,7 +43,7 @@ TEXTS = [
         f"{MARK}\\n\n\t\x01\x7f",
     ),
 ]
-FORMS = {
+ENCODINGS = {
     "raw": str,
     "URL-quoted": quote,
     "URL-quoted, slashes too": lambda text: quote(text, safe=""),
@@ -71,10 +71,10 @@ def nothing_known():
     clear()
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("text", TEXTS)
-def test_a_known_secret_is_taken_out_in_every_form(text, form):
-    line = f"before {FORMS[form](text)} after"
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", SECRET_TEXTS)
+def test_a_secret_is_redacted_in_every_encoding(text, encoding):
+    line = f"before {ENCODINGS[encoding](text)} after"
     assert found(line), "the canary must be there to be taken out"
     add(text)
     redacted = redact(line)
@@ -83,55 +83,55 @@ def test_a_known_secret_is_taken_out_in_every_form(text, form):
     assert (redacted[:7], redacted[-6:]) == ("before ", " after")
 
 
-def test_what_is_not_known_stays():
+def test_other_texts_stay():
     add("hunter2")
     assert redact("hunter3 met hunter") == "hunter3 met hunter"
 
 
 def test_short_texts_are_not_taken_out():
-    add("x" * (MIN_LENGTH - 1))
+    add("x" * (MIN_SECRET_LENGTH - 1))
     add("")
     assert redact("xxx and nothing") == "xxx and nothing"
 
 
-def test_a_secret_within_another_one_leaves_no_rest():
+def test_a_secret_that_contains_another_is_redacted_whole():
     add("hunter2")
     add("hunter2-and-more")
     assert redact("hunter2-and-more, hunter2") == f"{REDACTED}, {REDACTED}"
 
 
-def test_many_secrets_are_remembered_and_the_newest_for_sure():
+def test_many_secrets_are_redacted():
     for number in range(1000):
         add(f"secret-{number:04}")
     assert redact("secret-0999 secret-0950") == f"{REDACTED} {REDACTED}"
 
 
-# Each of these is written in another way by each form.
-WORST = "\"'<>\\é"
+# Characters that every encoding changes, each in its own way.
+HARD_CHARACTERS = "\"'<>\\é"
 
 
 def long_secret(length: int) -> str:
-    return f"{MARK}{WORST * length}"[: length - len(MARK)] + MARK
+    return f"{MARK}{HARD_CHARACTERS * length}"[: length - len(MARK)] + MARK
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("length", [63, 64, 65, 1_000, MAX_LENGTH])
-def test_a_long_secret_is_taken_out_whole(length, form):
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("length", [63, 64, 65, 1_000, MAX_SECRET_LENGTH])
+def test_a_long_secret_is_taken_out_whole(length, encoding):
     text = long_secret(length)
     add(text)
-    assert redact(f"{FORMS[form](text)} and {FORMS[form](text)} end").endswith(" end")
-    redacted = redact(f"before {FORMS[form](text)} after")
+    assert redact(f"{ENCODINGS[encoding](text)} and {ENCODINGS[encoding](text)} end").endswith(" end")
+    redacted = redact(f"before {ENCODINGS[encoding](text)} after")
     assert found(redacted) == []
     assert (redacted[:7], redacted[-6:]) == ("before ", " after")
     assert len(redacted) < 100
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("length", [MAX_LENGTH + 1, 100_000])
-def test_what_follows_the_start_of_a_secret_without_end_is_cut(length, form):
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("length", [MAX_SECRET_LENGTH + 1, 100_000])
+def test_a_text_is_cut_where_a_secret_begins_that_is_too_long(length, encoding):
     text = long_secret(length)
     add(text)
-    redacted = redact(f"before {FORMS[form](text)} after")
+    redacted = redact(f"before {ENCODINGS[encoding](text)} after")
     assert found(redacted) == []
     assert redacted.startswith("before ")
     assert redacted.endswith(REDACTED)
@@ -156,16 +156,16 @@ def test_secrets_that_overlap_leave_no_rest():
     assert redact("-abcdefghefghijkl-") == f"-{REDACTED}{REDACTED}-"
 
 
-def test_where_too_many_secrets_are_known_nothing_is_written():
+def test_with_too_many_secrets_no_text_is_written():
     for number in range(MAX_SECRETS + 1):
         add(f"secret-{number:06}")
     assert redact("secret-000000 and secret-999999") == REDACTED
 
 
 def test_a_text_that_is_too_long_is_not_written():
-    assert redact("x" * (MAX_TEXT + 1)) == "x" * (MAX_TEXT + 1)
+    assert redact("x" * (MAX_TEXT_LENGTH + 1)) == "x" * (MAX_TEXT_LENGTH + 1)
     add("hunter2")
-    assert redact("x" * (MAX_TEXT + 1)) == REDACTED
+    assert redact("x" * (MAX_TEXT_LENGTH + 1)) == REDACTED
 
 
 def test_each_private_header_is_taken_out_alone():
@@ -175,24 +175,24 @@ def test_each_private_header_is_taken_out_alone():
 
 @pytest.fixture
 def encoded(monkeypatch):
-    """The lengths of all that was written in every form."""
+    """The lengths of the texts whose encodings were computed."""
     lengths: list[int] = []
-    forms = redaction.encodings
-    monkeypatch.setattr(redaction, "encodings", lambda text: lengths.append(len(text)) or forms(text))
+    compute = redaction.encodings
+    monkeypatch.setattr(redaction, "encodings", lambda text: lengths.append(len(text)) or compute(text))
     return lengths
 
 
-def test_the_forms_of_a_secret_are_made_once_and_only_those_of_its_start(encoded):
+def test_the_encodings_of_a_prefix_are_computed_once(encoded):
     for number in range(100):
         add(long_secret(4_096) + str(number))
     add("short one")
-    assert encoded == []  # nothing was written yet
+    assert encoded == []  # no text was redacted yet
     for _ in range(10):
         formatted("POST /api/users/login", path="/api/users/login", status=404)
     assert sorted(encoded) == [9] + [PREFIX_LENGTH] * 100
 
 
-def test_all_of_a_long_secret_is_written_only_where_its_start_was_found(encoded):
+def test_a_long_secret_is_encoded_only_after_its_prefix_was_found(encoded):
     text = long_secret(4_096)
     add(text)
     for _ in range(10):
@@ -209,7 +209,7 @@ def test_the_next_request_starts_with_nothing(client, db):
 @pytest.mark.parametrize(
     ("text", "masked"), [("v1.a.b", "changed"), ("hunter2", "changed"), ("", ""), ("None", "None")]
 )
-def test_what_the_record_says_in_place_of_a_secret(text, masked):
+def test_the_mask_of_a_secret_in_the_audit(text, masked):
     assert mask(text) == masked
 
 
@@ -221,7 +221,7 @@ def formatted(message: str, *args: Any, **extra: Any) -> str:
     return formatter.format(record)
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", SECRET_TEXTS)
 def test_a_log_line_holds_no_secret(text):
     add(text)
     lines = [
@@ -233,7 +233,7 @@ def test_a_log_line_holds_no_secret(text):
     assert all(REDACTED in line for line in lines)
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", SECRET_TEXTS)
 def test_a_traceback_in_the_log_holds_no_secret(text):
     add(text)
     try:
@@ -245,7 +245,7 @@ def test_a_traceback_in_the_log_holds_no_secret(text):
 
 
 def raise_from(text: str) -> None:
-    """Raise an error that has the secret in its message, its cause, its context and its notes."""
+    """Raise an error that has the secret in its message, and in the message and a note of its cause."""
     try:
         raise ValueError(text)
     except ValueError as error:
@@ -284,10 +284,10 @@ def fail_with(text: str) -> None:
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize("is_email", [True, False])
 @pytest.mark.parametrize(
-    "text", [*TEXTS, f"{MARK} " * 400, MARK * 400, "\n".join(f"{MARK} line {n}" for n in range(200))]
+    "text", [*SECRET_TEXTS, f"{MARK} " * 400, MARK * 400, "\n".join(f"{MARK} line {n}" for n in range(200))]
 )
 def test_a_report_holds_no_secret(text, is_email, debug, settings):
-    """Long ones, too, of which a page would show a part."""
+    """Nor a part of a long one, which a page would cut."""
     settings.DEBUG = debug
     add(text)
     try:
@@ -305,7 +305,7 @@ def test_a_report_holds_no_secret(text, is_email, debug, settings):
     ["new_password", "new_token", "new_private_key", "new_private_headers", "password1", "old_password"],
 )
 def test_a_form_that_was_not_read_yet_is_not_reported(name, debug, settings):
-    """Nothing is remembered before the form reads it; its name is enough."""
+    """The redaction does not know a secret before the form reads it. The name of its field hides it."""
     settings.DEBUG = debug
     request = RequestFactory().post("/", {name: CANARIES["password"], "name": "shown"})
     try:

@@ -358,7 +358,7 @@ def test_a_view_that_fails_before_it_read_the_form(debug, failing, mails, left, 
 
 
 @pytest.mark.parametrize("debug", [True, False])
-@pytest.mark.parametrize("step", ["save", "clean", "refuse_redirected_secrets", "put_secret"])
+@pytest.mark.parametrize("step", ["save", "clean", "refuse_redirected_secrets", "set_secret_columns"])
 def test_a_save_that_fails(step, debug, failing, mails, left, settings, monkeypatch):
     """The form of the admin fails while it handles the secrets."""
     settings.DEBUG = debug

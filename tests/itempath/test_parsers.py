@@ -40,7 +40,8 @@ from core.api.http import matches_etag
 from core.api.ordering import OrderingBackend
 from core.bounds import bound_requests
 from core.db.lookups import fold
-from core.import_schema import ImportRefused, refuse_unstorable
+from core.import_schema import refuse_unstorable
+from core.importing import ImportRefused
 from core.proxies import find_client, find_scheme, read_address, read_network, trust_proxies
 from tests.core.api import PATH, store
 from workitems.import_schema import require_key, require_username

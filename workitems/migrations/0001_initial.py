@@ -18,20 +18,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Organization",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=255)),
                 ("demo", models.BooleanField(default=False, editable=False)),
-                (
-                    "members",
-                    models.ManyToManyField(
-                        blank=True, related_name="organizations", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
+                ("members", models.ManyToManyField(blank=True, related_name="organizations", to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 "ordering": ["name", "id"],
@@ -40,12 +30,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Item",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("title", models.CharField(max_length=255)),
                 ("description", models.TextField(blank=True, null=True)),
                 ("status_id", models.IntegerField(blank=True, null=True, verbose_name="status id")),
@@ -80,11 +65,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "organization",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="%(class)ss",
-                        to="workitems.organization",
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="%(class)ss", to="workitems.organization"),
                 ),
             ],
             options={
@@ -96,12 +77,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Initiative",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("title", models.CharField(max_length=255)),
                 ("description", models.TextField(blank=True, null=True)),
                 ("status_id", models.IntegerField(blank=True, null=True, verbose_name="status id")),
@@ -121,11 +97,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "organization",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="%(class)ss",
-                        to="workitems.organization",
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="%(class)ss", to="workitems.organization"),
                 ),
             ],
             options={
@@ -137,12 +109,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Bug",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("title", models.CharField(max_length=255)),
                 ("description", models.TextField(blank=True, null=True)),
                 ("status_id", models.IntegerField(blank=True, null=True, verbose_name="status id")),
@@ -181,11 +148,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "organization",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="%(class)ss",
-                        to="workitems.organization",
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="%(class)ss", to="workitems.organization"),
                 ),
             ],
             options={
@@ -197,12 +160,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Backlog",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("title", models.CharField(max_length=255)),
                 ("description", models.TextField(blank=True, null=True)),
                 ("status_id", models.IntegerField(blank=True, null=True, verbose_name="status id")),
@@ -233,11 +191,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "organization",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="%(class)ss",
-                        to="workitems.organization",
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="%(class)ss", to="workitems.organization"),
                 ),
             ],
             options={
@@ -249,12 +203,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Link",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "backlog",
                     models.ForeignKey(
@@ -304,63 +253,33 @@ class Migration(migrations.Migration):
                 "ordering": ["id"],
                 "base_manager_name": "objects",
                 "indexes": [
+                    models.Index(condition=models.Q(("item__isnull", False)), fields=["item", "id"], name="links_of_item"),
+                    models.Index(condition=models.Q(("bug__isnull", False)), fields=["bug", "id"], name="links_of_bug"),
+                    models.Index(condition=models.Q(("backlog__isnull", False)), fields=["backlog", "id"], name="links_of_backlog"),
                     models.Index(
-                        condition=models.Q(("item__isnull", False)),
-                        fields=["item", "id"],
-                        name="links_of_item",
-                    ),
-                    models.Index(
-                        condition=models.Q(("bug__isnull", False)), fields=["bug", "id"], name="links_of_bug"
-                    ),
-                    models.Index(
-                        condition=models.Q(("backlog__isnull", False)),
-                        fields=["backlog", "id"],
-                        name="links_of_backlog",
-                    ),
-                    models.Index(
-                        condition=models.Q(("initiative__isnull", False)),
-                        fields=["initiative", "id"],
-                        name="links_of_initiative",
+                        condition=models.Q(("initiative__isnull", False)), fields=["initiative", "id"], name="links_of_initiative"
                     ),
                 ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(
-                                ("backlog__isnull", True),
-                                ("bug__isnull", False),
-                                ("initiative__isnull", True),
-                                ("item__isnull", False),
+                                ("backlog__isnull", True), ("bug__isnull", False), ("initiative__isnull", True), ("item__isnull", False)
                             ),
                             models.Q(
-                                ("backlog__isnull", False),
-                                ("bug__isnull", True),
-                                ("initiative__isnull", True),
-                                ("item__isnull", False),
+                                ("backlog__isnull", False), ("bug__isnull", True), ("initiative__isnull", True), ("item__isnull", False)
                             ),
                             models.Q(
-                                ("backlog__isnull", True),
-                                ("bug__isnull", True),
-                                ("initiative__isnull", False),
-                                ("item__isnull", False),
+                                ("backlog__isnull", True), ("bug__isnull", True), ("initiative__isnull", False), ("item__isnull", False)
                             ),
                             models.Q(
-                                ("backlog__isnull", False),
-                                ("bug__isnull", False),
-                                ("initiative__isnull", True),
-                                ("item__isnull", True),
+                                ("backlog__isnull", False), ("bug__isnull", False), ("initiative__isnull", True), ("item__isnull", True)
                             ),
                             models.Q(
-                                ("backlog__isnull", True),
-                                ("bug__isnull", False),
-                                ("initiative__isnull", False),
-                                ("item__isnull", True),
+                                ("backlog__isnull", True), ("bug__isnull", False), ("initiative__isnull", False), ("item__isnull", True)
                             ),
                             models.Q(
-                                ("backlog__isnull", False),
-                                ("bug__isnull", True),
-                                ("initiative__isnull", False),
-                                ("item__isnull", True),
+                                ("backlog__isnull", False), ("bug__isnull", True), ("initiative__isnull", False), ("item__isnull", True)
                             ),
                             _connector="OR",
                         ),
@@ -408,8 +327,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="organization",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("name", ""), _negated=True), name="organization_has_a_name"
-            ),
+            constraint=models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="organization_has_a_name"),
         ),
     ]

@@ -50,23 +50,29 @@ class Command(BaseCommand):
         )
 
     def require_text(self, *texts: str) -> None:
-        """Refuse words of the command line that were not UTF-8: Python carries them as surrogates."""
+        """Refuse unprintable arguments, such as those that were no UTF-8 and contain surrogates."""
         if any(not text.isprintable() for text in texts):
             raise CommandError("The name and the note take printable characters in UTF-8.")
 
     def find_user(self, name: str, *, api_key: bool) -> User:
+        """Return the user of that name, created if missing.
+
+        Raises `CommandError` for a user who may not have the credential.
+        """
         user = User.objects.find(name) or self.create_user(User.normalize_username(name))
-        if user.is_superuser:
-            raise CommandError(
-                f"{name} is a superuser; a token would carry every right. Choose another name."
-            )
-        if not user.is_active:
-            raise CommandError(f"{name} is inactive; no token of theirs would be accepted.")
-        if not api_key and user.type != User.Type.APPLICATION:
-            raise CommandError(
-                f"{name} is a person's account; only application users have application tokens. Add --api-key."
-            )
+        if reason := self.reason_against(user, api_key=api_key):
+            raise CommandError(f"{name} {reason}")
         return user
+
+    def reason_against(self, user: User, *, api_key: bool) -> str | None:
+        """Return why the user may not have the credential, to follow their name; `None` if they may."""
+        if user.is_superuser:
+            return "is a superuser; a token would carry every right. Choose another name."
+        if not user.is_active:
+            return "is inactive; no token of theirs would be accepted."
+        if not api_key and user.type != User.Type.APPLICATION:
+            return "is a person's account; only application users have application tokens. Add --api-key."
+        return None
 
     def create_user(self, name: str) -> User:
         user = User(username=name, type=User.Type.APPLICATION)

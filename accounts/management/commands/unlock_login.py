@@ -24,5 +24,6 @@ class Command(BaseCommand):
             self.stdout.write(f"No failed login of {name} was counted.")
             return
         self.stdout.write(
-            f"{len(counted.failures)} failed logins of {name} are forgotten. An address with {ADDRESS_LIMIT} failures is still locked."
+            f"{len(counted.failures)} failed logins of {name} are forgotten. "
+            f"An address with {ADDRESS_LIMIT} failures is still locked."
         )

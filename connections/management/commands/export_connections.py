@@ -8,7 +8,10 @@ from connections.models import Connection
 
 
 class Command(BaseCommand):
-    help = "Print every connection in the shape of GET /api/connections, for import_connections; secrets stay here."
+    help = (
+        "Print every connection in the shape of GET /api/connections, for import_connections; "
+        "secrets stay here."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         separator = "["

@@ -1,20 +1,16 @@
 import os
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import IO, Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, OperationalError
 from tqdm import tqdm
 
 from accounts.models import ApiKey
 from connections.demo import DEMO_READER
 from connections.importing import Summary, import_records, read_records
-from core.import_schema import ImportRefused
+from core.import_command import ImportCommand
 
-FULL_PAGE = 1000
+FULL_PAGE = 1000  # connections that ItemPath answers at most, unless it is told otherwise
 
 
 def natural(text: str) -> int:
@@ -31,58 +27,54 @@ def progress(file: IO[bytes]) -> AbstractContextManager[Any]:
     return tqdm.wrapattr(file, "read", total=size, unit="B", unit_scale=True, disable=None)
 
 
-class Command(BaseCommand):
+class Command(ImportCommand):
     help = "Import connections from a JSON array as GET /api/connections returns it; all or nothing."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="the file to read; - for standard input")
+    def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--on-existing",
             choices=["fail", "skip", "overwrite"],
             default="fail",
             help="what to do with an id that exists",
         )
-        offset = "added to the ids of connections, apps and log entries: lets a second ItemPath in beside the first"
-        parser.add_argument("--id-offset", type=natural, default=0, metavar="N", help=offset)
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would change, and change nothing"
+            "--id-offset",
+            type=natural,
+            default=0,
+            metavar="N",
+            help="added to the ids of connections, apps and log entries: "
+            "lets a second ItemPath in beside the first",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            summary = self.read(options["file"], options)
-        except ImportRefused as error:
-            raise CommandError("\n".join([*error.faults, "Nothing was imported."])) from error
-        except OperationalError:
-            raise  # the database is away, locked or full: not the file's fault
-        except DatabaseError as error:
-            raise CommandError(f"The database refused a record; nothing was imported. {error}") from error
-        self.report(summary, dry_run=options["dry_run"])
+    def import_file(self, file: IO[bytes], options: dict[str, Any]) -> list[str]:
+        with progress(file) as watched:
+            self.summary = import_records(
+                read_records(watched),
+                on_existing=options["on_existing"],
+                dry_run=options["dry_run"],
+                id_offset=options["id_offset"],
+            )
+        return self.summary.lines()
 
-    def read(self, name: str, options: dict[str, Any]) -> Summary:
-        try:
-            with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
-                chosen = {name: options[name] for name in ("on_existing", "dry_run", "id_offset")}
-                with progress(file) as watched:
-                    return import_records(read_records(watched), **chosen)
-        except OSError as error:
-            raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+    def after_import(self, options: dict[str, Any]) -> None:
+        if self.summary.demo_removed and not options["dry_run"]:
+            self.revoke_demo_keys()
+        self.warn_of_full_page(self.summary)
 
-    def report(self, summary: Summary, *, dry_run: bool) -> None:
-        if dry_run:
-            self.stdout.write("This would change (nothing was changed):")
-        for line in summary.lines():
-            self.stdout.write(line)
-        if summary.demo_removed and not dry_run:
-            self.retire_demo_keys()
-        if summary.records == FULL_PAGE:
-            warning = "Exactly 1000 records: ItemPath answers 1000 unless told otherwise. Fetch the list with ?limit=20000."
-            self.stderr.write(self.style.WARNING(warning))
-
-    def retire_demo_keys(self) -> None:
+    def revoke_demo_keys(self) -> None:
         """Revoke the keys that were printed to look at the examples: they would read what came instead."""
         for key in ApiKey.objects.usable().filter(user__username=DEMO_READER):
             key.revoke()
         self.stdout.write(
-            "The keys printed with the examples are revoked. Change the password of the user admin if it is still the one printed."
+            "The keys printed with the examples are revoked. "
+            "Change the password of the user admin if it is still the one printed."
         )
+
+    def warn_of_full_page(self, summary: Summary) -> None:
+        if summary.records != FULL_PAGE:
+            return
+        warning = (
+            "Exactly 1000 records: ItemPath answers 1000 unless told otherwise. "
+            "Fetch the list with ?limit=20000."
+        )
+        self.stderr.write(self.style.WARNING(warning))

@@ -6,7 +6,10 @@ from connections.secrets.rotation import Progress, remaining, rotate
 
 
 class Command(BaseCommand):
-    help = "Seal every stored secret with the first key of CONNECTION_SECRET_KEYS. May be interrupted and repeated."
+    help = (
+        "Encrypt every stored secret with the first key of CONNECTION_SECRET_KEYS. "
+        "May be interrupted and repeated."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         progress = Progress()

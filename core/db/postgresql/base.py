@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend: asked less often whether the server is there, aware of how many parameters it takes."""
+"""Django's PostgreSQL backend, with fewer health checks, and with the limit of a statement's parameters."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -8,28 +8,31 @@ from django.db.backends.postgresql import base, features, operations
 
 from core.db.postgresql.limits import as_startup_options
 
-# Seconds for which a connection that has just answered is taken to be well.
+# Seconds for which a connection that passed a check is not checked again.
 HEALTH_CHECK_INTERVAL = 1.0
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
-    """Parameters that are bound by the server are counted in 16 bits of its protocol; a few are left to the rest."""
+    """The limit of a statement's parameters, which the protocol counts in 16 bits.
+
+    It is a little lower, so that a statement may have some beside those that are counted.
+    """
 
     max_query_params = 65_500
 
 
 class DatabaseOperations(operations.DatabaseOperations):
-    """Splits what Django writes or deletes in bulk by that limit, as Django does on SQLite."""
+    """Splits bulk writes and deletions by that limit, as Django does on SQLite."""
 
     def bulk_batch_size(self, fields: Sequence[Any], objs: Iterable[Any]) -> int:
-        """Return how many objects of so many fields one statement may carry."""
+        """Return how many objects one statement may take, with a parameter for each of `fields`."""
         return DatabaseFeatures.max_query_params // max(len(fields), 1)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Checks the health of a connection at most once a second.
 
-    Django asks before every request, which is a fifth of what a small one costs.
+    Django checks it before every request, at a fifth of the cost of a small one.
     """
 
     features_class = DatabaseFeatures
@@ -48,6 +51,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if now - self.checked_at >= HEALTH_CHECK_INTERVAL:
             super().close_if_health_check_failed()
             self.checked_at = now
-        # Once a request, trusted or checked: Django asks again at the end of a transaction, where the check's own
-        # query would begin another one.
+        # Set also where the check was skipped: otherwise Django would check at the end of a transaction, and
+        # the query of the check would begin another one.
         self.health_check_done = True

@@ -1,16 +1,16 @@
-"""The times after which PostgreSQL gives up on a statement, a lock and an idle transaction."""
+"""The timeouts after which PostgreSQL cancels a statement, a wait for a lock and an idle transaction."""
 
 from typing import Any
 
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-# What cuts an import off that takes its time, or waits for its file in the middle of its transaction.
-CUTTING = ("statement_timeout", "idle_in_transaction_session_timeout")
+# Those that would cancel a long import, or one that waits for its input in the middle of its transaction.
+LIFTED_FOR_COMMANDS = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 
 def as_startup_options(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a connection with the limits among them as options that PostgreSQL takes at its start.
+    """Return a connection's parameters with the timeouts moved into `options`, where PostgreSQL takes them.
 
-    What stands in `options` already comes after them, and wins.
+    What `options` already has comes after them, and so takes precedence.
     """
     rest = {name: value for name, value in params.items() if name not in LIMITS}
     limits = [f"-c {name}={params[name]}" for name in LIMITS if name in params]
@@ -19,7 +19,8 @@ def as_startup_options(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def lift_for_commands(databases: dict[str, Any]) -> None:
-    """Let commands take as long as they need; only the server's own requests are cut off."""
+    """Switch the timeouts off that would cancel a command. Only the server's requests keep them."""
     for database in databases.values():
         options = database.get("OPTIONS", {})
-        options |= dict.fromkeys(CUTTING, 0) if CUTTING[0] in options else {}
+        if LIFTED_FOR_COMMANDS[0] in options:
+            options |= dict.fromkeys(LIFTED_FOR_COMMANDS, 0)

@@ -1,8 +1,9 @@
 """The lock that tells `manage.py restore` whether a process of this product has an SQLite database open.
 
-Every process takes a share of it before it opens the database, and keeps it until it ends; restore takes the whole. The
-kernel gives it up with the process, also with one that was killed. It is a file of its own: SQLite's own locks come and
-go, and would be lost if this process opened and closed the database's file beside SQLite.
+Every process acquires a shared lock before it opens the database, and keeps it until it ends; restore
+acquires the exclusive lock. The kernel releases a lock when its process ends, even if it was killed. The lock
+is on a file of its own (`flock` on `DATABASE-lock`), because SQLite holds its locks on the database's file
+only now and then, and would lose them if this process opened and closed that file itself.
 """
 
 import fcntl
@@ -16,18 +17,18 @@ from django.db import OperationalError
 
 logger = logging.getLogger(__name__)
 
-# The open lock files of this process, by database.
-held: dict[str, int] = {}
+# The descriptors of the lock files that this process has open, by the path of the database.
+descriptors: dict[str, int] = {}
 
 
-def share(database: str) -> None:
-    """Keep a share until this process ends. Raises `OperationalError` while a restore has the whole."""
+def acquire_shared(database: str) -> None:
+    """Acquire the shared lock until this process ends. Raises `OperationalError` while a restore runs."""
     database = os.path.realpath(database)
-    if database in held:
+    if database in descriptors:
         return
     try:
         descriptor = open_lock(database)
-    except OSError as error:  # a folder that is read-only: no database is restored into it
+    except OSError as error:  # the folder is read-only, so no restore can write there
         logger.debug("manage.py restore will not see this process: %s", error)
         return
     try:
@@ -35,18 +36,18 @@ def share(database: str) -> None:
     except BlockingIOError:
         os.close(descriptor)
         raise OperationalError("a backup is being restored") from None
-    held[database] = descriptor
+    descriptors[database] = descriptor
 
 
-def share_with_successor(database: str) -> None:
-    """Let the program that this process becomes (`exec`) keep the share."""
-    if (descriptor := held.get(os.path.realpath(database))) is not None:
+def keep_across_exec(database: str) -> None:
+    """Keep the shared lock when this process replaces its program with `exec`."""
+    if (descriptor := descriptors.get(os.path.realpath(database))) is not None:
         os.set_inheritable(descriptor, True)
 
 
 @contextmanager
-def whole(database: str) -> Iterator[None]:
-    """Hold the whole lock. Raises `BlockingIOError` if any process has a share."""
+def exclusive(database: str) -> Iterator[None]:
+    """Hold the exclusive lock. Raises `BlockingIOError` if any process has the shared lock."""
     descriptor = open_lock(os.path.realpath(database))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +57,7 @@ def whole(database: str) -> Iterator[None]:
 
 
 def open_lock(database: str) -> int:
-    """Open the lock file, made for the owner of the database, as SQLite makes its own files beside one."""
+    """Return a descriptor of the lock file. A new one gets the database's owner, as SQLite's own files do."""
     descriptor = os.open(f"{database}-lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if os.geteuid() == 0:
         owner = Path(database) if Path(database).exists() else Path(database).parent

@@ -19,7 +19,7 @@ from connections.demo import DEMO_READER, has_demo, load_demo
 from connections.models import Connection, KeyProof
 from connections.secrets.encryption import DecryptionError
 from core.db.outages import is_outage
-from core.db.sqlite3.lock import share_with_successor
+from core.db.sqlite3.lock import keep_across_exec
 from itempath.environment import BASE_DIR
 from itempath.installation import database_name, describe_failure, note_installation, require_database
 from workitems import demo as work_items
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 raise
             raise CommandError(describe_failure(error)) from error
         self.announce(password, unwritten)
-        share_with_successor(database_name())
+        keep_across_exec(database_name())
         self.serve()
 
     def prepare_database(self) -> str | None:

@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 import re
 import secrets as random
 import signal
@@ -21,7 +22,7 @@ from django.utils import timezone
 from connections.models import App, Connection, KeyProof
 from connections.secrets import rotation
 from connections.secrets.encryption import DecryptionError, Keyring, key_id
-from connections.secrets.holder import MOVE_REFUSED, SECRETS
+from connections.secrets.holder import REDIRECTION_REFUSED, SECRETS
 from connections.secrets.rotation import find_unreadable, remaining, rotate
 from tests.conftest import ROOT
 from tests.environment import KEY
@@ -58,17 +59,17 @@ def command(*words: str) -> str:
 
 def spoil(record: Connection, secret: str) -> None:
     """Alter a stored secret so that it does not open, as a broken disk or a restored backup may."""
-    sealed = getattr(record, f"{secret}_sealed")
-    Connection.objects.filter(pk=record.pk).update(**{f"{secret}_sealed": f"{sealed[:-8]}AAAAAAA="})
+    ciphertext = getattr(record, f"{secret}_sealed")
+    Connection.objects.filter(pk=record.pk).update(**{f"{secret}_sealed": f"{ciphertext[:-8]}AAAAAAA="})
 
 
-# Sealing
+# Encryption
 
 TEXTS = ["x", "pässwörd", "日本語 🚚", "a\nb\r\nc", " blanks ", "\"'<&>\\", "x" * 10_000, "v1.looks.sealed"]
 # Each secret's own form, in which a text comes back as it was.
 FORMS = {
     "password": lambda text: text,
-    "token": str.strip,
+    "token": lambda text: " ".join(text.split()),
     "private_key": lambda text: text.strip().replace("\r\n", "\n") + "\n",
     "private_headers": lambda text: f"X-Key: {' '.join(text.split())}",
 }
@@ -79,10 +80,10 @@ FORMS = {
 def test_a_secret_comes_back_as_it_was(secret, text, db):
     text = FORMS[secret](text)
     record = make_connection(**{secret: text})
-    sealed = getattr(reread(record), f"{secret}_sealed")
+    ciphertext = getattr(reread(record), f"{secret}_sealed")
     assert reread(record).reveal(secret) == text
-    assert sealed.startswith(f"v1.{key_id(KEY)}.")
-    assert text not in sealed or len(text) == 1
+    assert ciphertext.startswith(f"v1.{key_id(KEY)}.")
+    assert text not in ciphertext or len(text) == 1
 
 
 PASTED = {
@@ -91,6 +92,10 @@ PASTED = {
         (" \t\u00a0hunter2\r\n", "hunter2"),
         ("\u200bhunter2\ufeff", "hunter2"),
         ("hunter 2", "hunter 2"),
+        *(
+            (f"{sign}hunter2{sign}", "hunter2")
+            for sign in "\u200e\u202a\u202c\u00ad\u3000\u2060\ufe0f\u3164\x00"
+        ),
         (" \n", ""),
     ],
     "private_key": [
@@ -139,6 +144,31 @@ def test_private_headers_that_no_client_sends_are_refused(line, fault, db):
     assert record.reveal("private_headers") == "X-Key: before"
 
 
+LINES_IN_TOKENS = ["hun\nter2", "hun\r\nHost: evil", "hun\rter2", "hun\0ter2", "hun\x85ter2", "hun\u2028ter2"]
+
+
+@pytest.mark.parametrize("text", LINES_IN_TOKENS)
+def test_a_token_with_a_control_character_is_refused(text, db):
+    """It is sent as the value of a header."""
+    record = make_connection(token="before")
+    with pytest.raises(ValidationError, match="A token has no line ends") as refusal:
+        record.set_secret("token", text)
+    assert "hun" not in str(refusal.value)
+    answer = change(browser(make_superuser()), record, authentication="Bearer Token", new_token=text)
+    assert list(answer.context["adminform"].form.errors) == ["new_token"]
+    assert reread(record).reveal("token") == "before"
+
+
+@pytest.mark.parametrize("text", [text for text in LINES_IN_TOKENS if "\0" not in text])
+def test_an_import_refuses_such_a_token(text, tmp_path, db):
+    file = tmp_path / "connections.json"
+    file.write_text(json.dumps([{"id": 1, "name": "ERP", "type": "REST", "token": text}]), "utf-8")
+    with pytest.raises(CommandError, match=r"token: Value error, A token has no line ends") as refusal:
+        call_command("import_connections", str(file))
+    assert "hun" not in str(refusal.value)
+    assert not Connection.objects.exists()
+
+
 def test_equal_secrets_are_sealed_differently(db):
     first, second = (
         make_connection(password="same", token="same"),
@@ -175,8 +205,8 @@ def test_a_copied_seal_does_not_open(target, db):
     assert reread(record).reveal("password") == "hunter2"
 
 
-def altered(sealed: str) -> list[str]:
-    form, key, body = sealed.split(".")
+def altered(ciphertext: str) -> list[str]:
+    form, key, body = ciphertext.split(".")
     raw = base64.urlsafe_b64decode(body)
     flipped = [
         raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in (0, 11, 12, len(raw) - 1)
@@ -192,35 +222,35 @@ def altered(sealed: str) -> list[str]:
         ".",
         "..",
         "ünlesbar",
-        f"{sealed}.x",
+        f"{ciphertext}.x",
         "x" * 50,
     ]
 
 
 def test_whatever_was_altered_is_refused_without_a_word_of_it():
     ring = Keyring((KEY,))
-    sealed = ring.seal("hunter2", "place")
-    for text in altered(sealed):
+    ciphertext = ring.encrypt("hunter2", "place")
+    for text in altered(ciphertext):
         with pytest.raises(DecryptionError) as refusal:
-            ring.open(text, "place")
+            ring.decrypt(text, "place")
         assert refusal.value.__suppress_context__
         assert "hunter2" not in str(refusal.value)
-    assert ring.open(sealed, "place") == "hunter2"
+    assert ring.decrypt(ciphertext, "place") == "hunter2"
 
 
 def test_the_key_is_named_and_not_told():
-    sealed = Keyring((KEY,)).encrypt("hunter2", "place")
-    assert sealed.split(".")[1] == key_id(KEY)
+    ciphertext = Keyring((KEY,)).encrypt("hunter2", "place")
+    assert ciphertext.split(".")[1] == key_id(KEY)
     assert key_id(KEY) not in KEY
     assert key_id(KEY) != key_id(new_key())
 
 
-def test_the_first_key_seals_and_every_key_opens():
+def test_the_first_key_encrypts_and_every_key_decrypts():
     old, new = new_key(), new_key()
     by_old = Keyring((old,)).encrypt("hunter2", "place")
     both = Keyring((new, old))
-    assert both.open(by_old, "place") == "hunter2"
-    assert both.seal("hunter2", "place").startswith(f"v1.{key_id(new)}.")
+    assert both.decrypt(by_old, "place") == "hunter2"
+    assert both.encrypt("hunter2", "place").startswith(f"v1.{key_id(new)}.")
     with pytest.raises(DecryptionError, match=key_id(old)):
         Keyring((new,)).decrypt(by_old, "place")
 
@@ -279,7 +309,7 @@ def test_states(state, exists, said, api, monkeypatch):
     record = Connection(name="ERP", type="REST")
     STATES[state](record)
     record.save()
-    monkeypatch.setattr(Keyring, "open", lambda *args: pytest.fail("a secret was opened"))
+    monkeypatch.setattr(Keyring, "decrypt", lambda *args: pytest.fail("a secret was opened"))
     answer = api.get(f"/api/connections/{record.pk}").json()
     assert (answer["passwordExists"], answer["tokenExists"]) == (exists, exists)
     for secret in SECRETS:
@@ -334,7 +364,7 @@ ORACLE = {
     "url": "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=ora1)(PORT=1521))(CONNECT_DATA=(SID=wms)))",
 }
 ROUTED = [{"name": "X-Forwarded-Host", "value": "erp.example.com"}]
-MOVES = {
+REDIRECTIONS = {
     "host": (HOME, {"url": "https://evil.example.com/api"}),
     "sub-domain": (HOME, {"url": "https://erp.example.com.evil.com/api"}),
     "scheme down": (HOME, {"url": "http://erp.example.com/api"}),
@@ -393,9 +423,58 @@ MOVES = {
     "Oracle's host": (ORACLE, {"url": ORACLE["url"].replace("ora1", "evil")}),
     "Oracle's port": (ORACLE, {"url": ORACLE["url"].replace("1521", "1522")}),
     "list of hosts": ({"type": "AMQP", "url": "amqp://mq1,mq2/v"}, {"url": "amqp://mq1,evil/v"}),
+    **{
+        f"hidden host: {url}": (HOME, {"url": url})
+        for url in (
+            "https://evil.example.com:/@erp.example.com",
+            "https://evil.example.com:?@erp.example.com/",
+            "https://evil.example.com:#@erp.example.com",
+            "https://evil.example.com:443/@erp.example.com",
+            "https://evil.example.com:4_43/@erp.example.com",
+            "https://evil:x/@erp.example.com.evil.com",
+            "https://evil\u3002example/@erp.example.com",
+            "https://erp\u3002example.com/api",
+            "https://erp.example.com\uff20evil.example.com/",
+            "https://erp.example.com%40evil.example.com/",
+        )
+    },
+    **{
+        f"hidden host of {field}: {tail}": (HOME, {field: f"https://evil.example.com{tail}idp.example.com"})
+        for field in ("token_url", "test_endpoint")
+        for tail in (":/@", ":?@", ":#@", "\u3002/@", "/@")
+    },
+    # A driver reads every part of an address, whatever its scheme says.
+    "path of a database on HTTP": (
+        {"type": "MSSQL", "url": "https://erp.example.com/wms"},
+        {"url": "https://erp.example.com/other"},
+    ),
+    **{
+        f"{type} on HTTP with {tail}": (
+            {"type": type, "url": "https://erp.example.com/wms"},
+            {"url": f"https://erp.example.com/wms{tail}"},
+        )
+        for type in ("MSSQL", "PostgreSQL", "MySQL", "MQTT", "FTP", "SAP")
+        for tail in ("?host=evil.example.com", "?hostaddr=6.6.6.6", ";failoverPartner=evil", "#x", "/x")
+    },
+    "test endpoint of a database": (
+        {"type": "PostgreSQL", "url": "https://erp.example.com/wms"},
+        {"test_endpoint": "?host=evil.example.com"},
+    ),
+    "test endpoint of a database, changed": (
+        {"type": "PostgreSQL", "url": "db", "test_endpoint": "/x"},
+        {"test_endpoint": "/y"},
+    ),
+    **{
+        f"routing header {name!r}": (HOME, {"headers": [{"name": name, "value": value}]})
+        for name, value in (
+            *((name, "evil") for name in ("X-HTTP-Host-Override", "X-Original-Forwarded-Host")),
+            *((name, "evil") for name in ("X-Host-Override", "x-forwarded-port", "host ", "Host:", " host")),
+            *(("X\r\nHost", "evil"), ("X-Site", "7\r\nHost: evil"), ("", "evil")),
+        )
+    },
     "IPv6": ({"url": "http://[::1]:80/"}, {"url": "http://[::2]:80/"}),
 }
-STAYS = {
+SAME_DESTINATIONS = {
     "path": (HOME, {"url": "https://erp.example.com/other?x=1#y"}),
     "letter case of the host": (HOME, {"url": "HTTPS://ERP.example.com/api"}),
     "name and user": (HOME, {"name": "new", "username": "someone"}),
@@ -408,6 +487,14 @@ STAYS = {
         HOME | {"headers": ROUTED},
         {"headers": [{"name": "X-Site", "value": "7"}, *ROUTED]},
     ),
+    "GraphQL path and query": (
+        HOME | {"type": "GraphQL"},
+        {"url": "https://erp.example.com/other?x=1", "test_endpoint": "/y?z=1"},
+    ),
+    "database's name and timeout": (
+        {"type": "MSSQL", "url": "https://erp.example.com/wms", "test_endpoint": "/x"},
+        {"name": "new", "timeout": 5},
+    ),
     "timeout": (HOME, {"timeout": 5, "headers": [{"name": "X-Site", "value": "7"}], "scope": "read"}),
 }
 
@@ -419,21 +506,21 @@ def apply(record: Connection, changes: dict[str, object]) -> Connection:
 
 
 def is_refused(save) -> bool:
-    """Say whether `save` is refused because a secret would move; any other refusal is a failure."""
+    """Return whether `save` is refused as it redirects a secret; any other refusal fails the test."""
     try:
         with transaction.atomic():
             save()
     except ValidationError as error:
-        if getattr(error, "code", None) != "secrets_would_move":
+        if getattr(error, "code", None) != "secrets_redirected":
             raise
         return True
     return False
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("move", MOVES)
-def test_a_stored_secret_does_not_move(move, secret, db):
-    before, changes = MOVES[move]
+@pytest.mark.parametrize("move", REDIRECTIONS)
+def test_a_stored_secret_is_not_redirected(move, secret, db):
+    before, changes = REDIRECTIONS[move]
     record = make_connection(**{**before, secret: STORED[secret]})
     moved = apply(reread(record), changes)
     for save in (
@@ -449,21 +536,21 @@ def test_a_form_asks_the_same(db):
     moved = apply(reread(make_connection(password="hunter2")), {"url": "https://evil.example.com"})
     with pytest.raises(ValidationError) as refusal:
         moved.full_clean()
-    assert refusal.value.message_dict == {"__all__": [MOVE_REFUSED.format(labels="password")]}
+    assert refusal.value.message_dict == {"__all__": [REDIRECTION_REFUSED.format(labels="password")]}
 
 
-@pytest.mark.parametrize("move", STAYS)
-def test_what_does_not_move_is_saved(move, db):
-    before, changes = STAYS[move]
+@pytest.mark.parametrize("move", SAME_DESTINATIONS)
+def test_what_redirects_nothing_is_saved(move, db):
+    before, changes = SAME_DESTINATIONS[move]
     record = make_connection(**{**before, **STORED})
     apply(reread(record), changes).save()
     assert {name: getattr(reread(record), name) for name in changes} == changes
     assert reread(record).reveal("password") == STORED["password"]
 
 
-@pytest.mark.parametrize("move", MOVES)
-def test_without_secrets_everything_moves(move, db):
-    before, changes = MOVES[move]
+@pytest.mark.parametrize("move", REDIRECTIONS)
+def test_without_secrets_any_destination_is_saved(move, db):
+    before, changes = REDIRECTIONS[move]
     record = make_connection(**before)
     record.expect_secret("password")
     record.save()
@@ -479,7 +566,7 @@ def test_every_secret_must_be_entered_or_cleared(left, db):
         record.set_secret(secret, STORED[secret]) if number % 2 else record.clear_secret(secret)
     with pytest.raises(ValidationError) as refusal:
         record.save()
-    assert refusal.value.messages == [MOVE_REFUSED.format(labels=left.replace("_", " "))]
+    assert refusal.value.messages == [REDIRECTION_REFUSED.format(labels=left.replace("_", " "))]
     record.set_secret(left, STORED[left])  # the same text again is entered, too
     record.save()
     assert reread(record).url == "https://new.example.com"
@@ -542,7 +629,7 @@ def by_stale_read(record: Connection) -> None:
 
 
 def by_rotation(record: Connection) -> None:
-    """Another seal of the same secret is not an entered one."""
+    """Another ciphertext of the same secret was not entered."""
     stale = reread(record)
     Connection.objects.filter(pk=record.pk).update(password_sealed=record.reencrypted("password"))
     apply(stale, {"url": "https://evil.example.com"}).save()
@@ -563,7 +650,7 @@ def by_overwrite(record: Connection) -> None:
 
 
 def by_two_steps(record: Connection) -> None:
-    """Verification first, the host second: each of them is a move."""
+    """Verification first, the host second: each of them redirects the secret."""
     apply(reread(record), {"verify_certificate": False}).save()
 
 
@@ -628,13 +715,13 @@ def test_a_copy_takes_no_secret_along(db):
     record = reread(make_connection(password="hunter2"))
     record.pk, record._state.adding, record.url = None, True, "https://evil.example.com"
     assert is_refused(record.save)
-    copied = Connection(name="copy", type="REST", url="https://evil.example.com", **sealed_columns(record))
+    copied = Connection(name="copy", type="REST", url="https://evil.example.com", **secret_columns(record))
     copied.save()
     with pytest.raises(DecryptionError):
         reread(copied).reveal("password")
 
 
-def sealed_columns(record: Connection) -> dict[str, object]:
+def secret_columns(record: Connection) -> dict[str, object]:
     return {
         column: getattr(record, column)
         for column in ("password_sealed", "password_exists", "password_stored_at")
@@ -657,7 +744,10 @@ def test_a_refreshed_record_saves_where_another_writer_put_it(db):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("first", ["store", "move"])
 def test_concurrent_writers(first):
-    """One stores a secret for the old host while another one moves: whoever comes second meets what the first one wrote."""
+    """One writer stores a secret for the old host while another changes the host.
+
+    Whoever comes second is compared with what the first one wrote.
+    """
     record = make_connection()
     store, move = reread(record), apply(reread(record), {"url": "https://evil.example.com"})
     store.set_secret("password", "hunter2")
@@ -685,7 +775,8 @@ def test_concurrent_writers(first):
         leader, follower = pool.submit(leading), pool.submit(following)
         leader.result(20)
         refused = follower.result(20)
-    # A writer who saves the whole row over a move puts the old address back: the secret goes where it was entered for.
+    # A writer who saves the whole row after the host changed restores the old address, for which the secret
+    # was entered.
     assert refused is (first == "store")
     assert (reread(record).url, reread(record).reveal("password")) == (
         "https://erp.example.com/api",
@@ -694,12 +785,16 @@ def test_concurrent_writers(first):
 
 
 def wait_until_blocked() -> None:
-    """Return when another session waits for a lock that this one holds. (pg_stat_activity stands still in a transaction.)"""
+    """Return when another session waits for a lock that this one holds.
+
+    `pg_locks` is read, as `pg_stat_activity` does not change within a transaction.
+    """
     deadline = timezone.now() + timedelta(seconds=10)
     with connection.cursor() as cursor:
         while timezone.now() < deadline:
             cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+                "SELECT count(*) FROM pg_locks "
+                "WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
             )
             if cursor.fetchone()[0]:
                 return
@@ -709,7 +804,7 @@ def wait_until_blocked() -> None:
 @pytest.mark.skipif(not POSTGRESQL, reason="SQLite has one writer at a time")
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_saves_in_the_admin(monkeypatch):
-    """The page's save locks the row before it looks: a password that is stored meanwhile is neither lost nor moved."""
+    """The page locks the row before it reads it: a password stored meanwhile is not lost or redirected."""
     client, record = browser(make_superuser()), make_connection()
     opened = client.get(page_of(record))
     written, answers = Event(), []
@@ -762,7 +857,7 @@ def test_an_address_with_a_password_is_refused(field, text, db):
 
 @pytest.fixture
 def keys(db, settings):
-    """An old key that sealed what is stored, and a new first one; returned as (new, old)."""
+    """An old key that encrypted what is stored, and a new first one; returned as (new, old)."""
     old, new = new_key(), new_key()
     settings.CONNECTION_SECRET_KEYS = [old]
     KeyProof.renew()
@@ -878,12 +973,12 @@ def test_a_secret_that_is_stored_meanwhile_stays(keys, monkeypatch):
     anew = Connection.reencrypted
 
     def slow(record: Connection, secret: str) -> str:
-        sealed: str = anew(record, secret)
+        ciphertext: str = anew(record, secret)
         if (record.pk, secret) == (records[1].pk, "password"):
             writer = reread(record)
             writer.set_secret("password", "entered meanwhile")
             writer.save()
-        return sealed
+        return ciphertext
 
     monkeypatch.setattr(Connection, "reencrypted", slow)
     assert "11 secrets rotated, 0 remain on old keys." in command("rotate_secrets")
@@ -892,7 +987,7 @@ def test_a_secret_that_is_stored_meanwhile_stays(keys, monkeypatch):
 
 
 def test_a_secret_stored_with_the_old_key_meanwhile_is_counted(keys, settings, monkeypatch):
-    """A server process that was not restarted yet still seals with the old key."""
+    """A server process that was not restarted yet still encrypts with the old key."""
     records = make_many(2)
     new, old = keys()
     reencrypt = rotation.reencrypt
@@ -958,15 +1053,15 @@ def test_check_secrets_is_content(db):
 # One unreadable secret breaks nothing
 
 
-@pytest.fixture(params=["altered", "unknown key", "no seal at all"])
+@pytest.fixture(params=["altered", "unknown key", "no ciphertext"])
 def unreadable(request, db):
     record = make_connection(**STORED)
-    sealed = {
+    ciphertext = {
         "altered": f"{record.password_sealed[:-8]}AAAAAAA=",
         "unknown key": record.password_sealed.replace(key_id(KEY), "00000000"),
-        "no seal at all": "ünlesbar",
+        "no ciphertext": "ünlesbar",
     }[request.param]
-    Connection.objects.filter(pk=record.pk).update(**{f"{secret}_sealed": sealed for secret in SECRETS})
+    Connection.objects.filter(pk=record.pk).update(**{f"{secret}_sealed": ciphertext for secret in SECRETS})
     return reread(record)
 
 
@@ -992,7 +1087,7 @@ def test_an_unreadable_secret_breaks_no_page(unreadable):
     assert client.post(f"{CONNECTIONS}{unreadable.pk}/delete/", {"post": "yes"}).status_code == 302
 
 
-def test_an_unreadable_secret_does_not_move_either(unreadable):
+def test_an_unreadable_secret_is_not_redirected_either(unreadable):
     assert is_refused(apply(unreadable, {"url": "https://evil.example.com"}).save)
 
 
@@ -1037,7 +1132,9 @@ def test_rotation_while_the_site_serves(new_server):
     prepare = (
         "from connections.models import *\n"
         "for n in range(300):\n"
-        "    c = Connection(name=f'R{n}', type='REST', url='https://r'); c.set_secret('password', f'hunter2-{n}'); c.save()"
+        "    c = Connection(name=f'R{n}', type='REST', url='https://r')\n"
+        "    c.set_secret('password', f'hunter2-{n}')\n"
+        "    c.save()"
     )
     assert server.manage("shell", "-v0", "-c", prepare).returncode == 0
     server.environment["CONNECTION_SECRET_KEYS"] = (

@@ -10,21 +10,11 @@ import pytest
 from accounts.tokens import AccessToken
 from connections.models import App, Connection, Integration
 from logs.models import ConnectionLog
+from tests.conftest import ROOT
 from tests.core.api import PATH, get_with_body, ids, make
 
 # The two objects of ItemPath's own example.
-SEED = """[
-    {"id": 1, "appId": 2, "name": "PowerPick", "url": "https://warehouse.example.com", "passwordExists": true, "tokenExists": false,
-     "isTestable": true, "authentication": "Basic Authentication", "type": "MSSQL", "username": "warehouse_user", "status": 1,
-     "latestConnection": "2026-05-07T13:30:00.602998", "creationDate": "2026-05-01T10:12:45.000000",
-     "latestLog": {"id": 10, "creationDate": "2026-05-07T13:30:00.603010", "status": 1, "description": "Connection test complete",
-                   "error": null, "appId": 2, "integrationId": null, "workflowId": null, "taskId": null, "time": 0.42},
-     "integrationCount": 3, "lastCheck": "2026-05-07T13:30:00.603010"},
-    {"id": 2, "appId": 2, "name": "Web Services", "url": "https://api.example.com", "passwordExists": false, "tokenExists": true,
-     "isTestable": true, "authentication": "HMAC Authentication", "type": "REST", "username": "api-user", "status": 0,
-     "latestConnection": "2026-05-06T08:15:12.120000", "creationDate": "2026-05-02T09:00:00.000000", "latestLog": null,
-     "integrationCount": 1, "lastCheck": "2026-05-07T08:16:00.000000"}
-]"""
+SEED = (ROOT / "tests/data/seed.json").read_text("utf-8")
 
 
 def at(text):
@@ -388,7 +378,7 @@ def test_short_answers_are_not_compressed(api, two, path):
 
 
 def make_logged(count):
-    """Create connections of several apps, each with a log entry and integrations: whatever could cost a query a row."""
+    """Create connections of several apps, each with a log entry and integrations: each could cost a query."""
     App.objects.bulk_create(App(id=number, name=f"App {number}") for number in (1, 2, 3))
     rows = [
         Connection(id=number, name="x", type="REST", app_id=number % 3 + 1) for number in range(1, count + 1)

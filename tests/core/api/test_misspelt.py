@@ -1,4 +1,4 @@
-"""Calls as clients of other products write them: read as they were meant, or refused with the right spelling, never half-read."""
+"""Calls as clients of other products write them: read as meant, or refused with the right spelling."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from accounts.tokens import RefreshToken
 from core.api.arguments import Arguments, argument
 from core.api.errors import Unprocessable
 from core.api.filters import EQUALITY
@@ -33,7 +34,18 @@ MISSPELT = {
     "appId__in": "appId=[or]…;…",
     "status!": "status=[not]…",
     "status[$ne]": "status=[not]…",
-    "id>": "id=… or id=[eq]…",
+    # `id>=1` and `status!=0` come split at the `=`.
+    "id>": "id=[gte]…",
+    "integrationCount<": "integrationCount=[lte]…",
+    "id>2024": "id=[gt]…",
+    "id<2024": "id=[lt]…",
+    "id>=": "id=[gte]…",
+    "type[]!": "type=[nor]…",
+    "id[not][in]": "id=[nor]…",
+    "id[in][not]": "id=[nor]…",
+    "name[not][like]": "name=[notlike]…",
+    "name__contains!": "name=[notlike]…",
+    "lastCheck__range": "lastCheck=[gte]… and lastCheck=[lte]…",
     "name ": "name=… or name=[eq]…",
     "id[": "id=… or id=[eq]…",
     "id]": "id=… or id=[eq]…",
@@ -45,7 +57,8 @@ MISSPELT = {
     "limit[]": "limit=…",
     "page[size]": "limit=… for the rows of a page",
     "page_size": "limit=… for the rows of a page",
-    "page[number]": "page=…",
+    "page[number]": "page=…, counted from 0",
+    "page[offset]": "offset=…",
     "page[gt]": "page=…",
     "offset[]": "offset=…",
     "countOnly[]": "countOnly=…",
@@ -74,7 +87,7 @@ def test_raw_signs_are_refused_like_encoded_ones(api, query):
 @pytest.mark.parametrize("name", [*FIELDS, *CONTROLS])
 @given(tail=st.text(st.sampled_from("[]()!.:_-<>$ \t'\"%/\\*~^|{},;@#é0agteq\u200b"), min_size=1, max_size=8))
 def test_no_name_with_a_tail_is_read_or_ignored(name, tail):
-    """Letters and digits make another name, which is ignored; an operator in brackets is the only sign that is taken."""
+    """Letters and digits make another name, which is ignored. Of all signs, only an operator is taken."""
     arguments = Arguments([argument(name + tail, "1")])
     arguments.known = {known.lower(): known for known in [*FIELDS, *CONTROLS]}
     is_operator = name in FIELDS and tail[0] == "[" and tail[-1] == "]" and tail[1:-1].isalpha()
@@ -263,7 +276,8 @@ def test_a_read_body_does_not_answer_for_an_unread_one(api):
         ("limit=0", "limit: Takes an integer from 1 to 20000."),
         (
             "Limit=x&page=-1",
-            f"Limit: Takes an integer from 1 to 20000. page: Takes an integer from 0 to {(2**63 - 1) // 1000}.",
+            "Limit: Takes an integer from 1 to 20000. "
+            f"page: Takes an integer from 0 to {(2**63 - 1) // 1000}.",
         ),
         ("status!=0", "status!: Write status=[not]…: an operator stands before the value."),
         ("&".join(f"{name}=[no]x" for name in list(FIELDS)[:12]), "And 2 more."),
@@ -274,7 +288,10 @@ def test_the_message_says_what_is_wrong(api, query, message):
     assert api.get(f"{PATH}?{query}").json()["msg"].endswith(message)
 
 
-@pytest.mark.parametrize("header", [None, "", "Token abc", "Basic YTpi", "abc"])
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Token abc", "Basic YTpi", "abc", "Bearer", "Bearer ", "Bearer Bearer abc", "Bearer a b"],
+)
 def test_a_call_without_a_bearer_hears_which_header_to_send(db, header):
     client = APIClient()
     for path in (PATH, f"{PATH}/1", "/api/users/refresh"):
@@ -284,6 +301,12 @@ def test_a_call_without_a_bearer_hears_which_header_to_send(db, header):
             answer.json()["msg"]
             == "Send the header Authorization: Bearer TOKEN; /api/docs/ says which tokens there are."
         )
+
+
+def test_a_call_with_a_refresh_token_hears_which_token_to_send(reader, bearer):
+    answer = bearer(str(RefreshToken.for_user(reader))).get(PATH)
+    assert refused(answer, 401) == {}
+    assert answer.json()["msg"].startswith("Token has wrong type: calls take an access token")
 
 
 @pytest.mark.parametrize("path", ["/api/users/login", "/api/token", "/api/token/refresh"])

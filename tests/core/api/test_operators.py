@@ -87,7 +87,7 @@ ID_STEPS = {1: 2**31, 2: 2**53 + 1, 3: BIG}  # some ids as large as they come
 
 
 def row(number: int, text: str) -> dict[str, object]:
-    """Return one row of the data; the counts that it takes turns with share no factor, so that fields vary independently."""
+    """Return one row of the data. Its periods share no factor, so that the fields vary independently."""
     other = TEXTS[(number * 5 + 3) % len(TEXTS)]
     testable = number % 3 == 0
     return {
@@ -144,7 +144,7 @@ def expected(field, rule, want):
 
 
 def faults(api, cases):
-    """Ask for each `(field, value, expected ids)` and return the answers that differ; one table of all is easier to read."""
+    """Ask for each `(field, value, expected ids)` and return the answers that differ."""
     assert cases
     got = {(field, value): ids(api.get(PATH, {field: value})) for field, value, _ in cases}
     return [

@@ -15,7 +15,7 @@ AUTHENTICATIONS = ["API Key", "Basic Authentication", "Digest Authentication", "
 
 
 def row(number: int) -> dict[str, object]:
-    """Return one row of the data: three or more equal values in every field but id, nulls in those that take them."""
+    """Return one row of the data. Every field but id has three or more equal values, and nulls if it may."""
     return {
         "id": number,
         "appId": [3, None, 1, 2, None][number % 5],
@@ -44,7 +44,7 @@ def data(db):
 
 
 def ordered(*terms):
-    """Return the ids of the rows in the order of `(field, descends)` terms: nulls last, then id in the last direction."""
+    """Return the ids in the order of `(field, descends)` terms: nulls last, ties by id, as the last term."""
     rows = sorted(ROWS, key=lambda row: row["id"], reverse=terms[-1][1])
     for field, descends in reversed(terms):
         null = [row for row in rows if row[field] is None]
@@ -275,7 +275,10 @@ def test_no_link_where_nothing_follows(api, data, query):
 
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/"])
 def test_the_link_carries_every_argument(api, data, path):
-    query = "name=[not]a%26b&Name=[like]&creationDate[gte]=2020-01-01T00:00%2B00:00&orderBy=-name&LIMIT=2&PAGE=1&foo=%C3%BC&foo="
+    query = (
+        "name=[not]a%26b&Name=[like]&creationDate[gte]=2020-01-01T00:00%2B00:00"
+        "&orderBy=-name&LIMIT=2&PAGE=1&foo=%C3%BC&foo="
+    )
     response = api.get(f"{path}?{query}")
     address = urlsplit(response["Link"].removeprefix("<").partition(">")[0])
     assert address.path == path
@@ -293,7 +296,8 @@ def test_the_link_carries_every_argument(api, data, path):
 
 
 def test_the_link_carries_the_arguments_of_the_body(api, data):
-    body = '{"limit": 3, "name": ["[not]alpha", "[not]bravo"], "tokenExists": true, "orderby": "-id", "Foo": null}'
+    names = '["[not]alpha", "[not]bravo"]'
+    body = f'{{"limit": 3, "name": {names}, "tokenExists": true, "orderby": "-id", "Foo": null}}'
     first = get_with_body(api, body, f"{PATH}?page=1")
     chosen = [row["id"] for row in ROWS[::-1] if row["tokenExists"] and row["name"] not in ("alpha", "bravo")]
     assert ids(first) == chosen[3:6]

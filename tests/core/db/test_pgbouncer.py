@@ -1,4 +1,4 @@
-"""The registry behind a real PgBouncer that hands on its sessions with each transaction."""
+"""The registry behind a real PgBouncer in transaction mode."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.conftest import Server, free_port
 pytestmark = pytest.mark.live
 
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-# One session for all, so that each statement of one process comes to where another one's were.
+# With one session for all clients, each process uses the session that others used before.
 CONFIGURATION = """
 [databases]
 * = host={host} port={port}
@@ -37,13 +37,13 @@ pool_mode = transaction
 default_pool_size = 1
 logfile = {folder}/log
 """
-# From 1.21 on it can pass prepared statements through, and is told not to.
+# From 1.21 on, PgBouncer supports prepared statements. This switches them off.
 PLAIN = "max_prepared_statements = 0\n"
 
 
 @pytest.fixture(scope="module")
 def pgbouncer() -> Iterator[str]:
-    """Run PgBouncer before the suite's PostgreSQL; give its user and address, as a URL has them."""
+    """Run PgBouncer in front of the suite's PostgreSQL; give `USER@HOST:PORT` of it."""
     if not os.environ["DATABASE_URL"].startswith("postgres"):
         pytest.skip("the suite runs on SQLite")
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -62,7 +62,7 @@ def pgbouncer() -> Iterator[str]:
     (folder / "pgbouncer.ini").write_text(CONFIGURATION.format(**where) + plain)
     (folder / "users").write_text(f'"{server["user"]}" ""\n')
     command = [program, str(folder / "pgbouncer.ini")]
-    if os.geteuid() == 0:  # as whom PgBouncer refuses to run
+    if os.geteuid() == 0:  # PgBouncer refuses to run as root
         shutil.chown(folder, "nobody")
         command[1:1] = ["-u", "nobody"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -96,7 +96,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]", folder) -> None:
 
 @pytest.fixture
 def pooled(pgbouncer, new_database, new_server) -> Iterator[Server]:
-    """A server of two processes, whose role has time limits in this database."""
+    """A server of two processes. Its database role has timeouts in this database."""
     direct = new_database()
     user, name = pgbouncer.partition("@")[0], direct.rpartition("/")[2]
     with psycopg.connect(direct, autocommit=True) as database:
@@ -116,7 +116,7 @@ def get(server: Server, path: str, token: str = "") -> tuple[int, bytes]:
 
 
 def read_all(server: Server) -> None:
-    """Read the API often enough that statements would be prepared, by many clients at once."""
+    """Read the API with many clients at once, and often enough for the driver to prepare statements."""
     paths = [
         "/api/connections",
         "/api/connections/1",
@@ -134,7 +134,7 @@ def log_in(server: Server) -> urllib.request.OpenerDirector:
 
 
 def post(server: Server, opener: urllib.request.OpenerDirector, path: str, **fields: str) -> str:
-    """Send the form of a page; return the page that comes then."""
+    """Submit the form of a page; return the page that follows."""
     page = opener.open(server.base + path, timeout=30).read().decode()
     fields["csrfmiddlewaretoken"] = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page)[0]
     with opener.open(server.base + path, urllib.parse.urlencode(fields).encode(), timeout=30) as answer:
@@ -149,11 +149,15 @@ def test_everything_works_behind_pgbouncer(pooled, tmp_path):
     )
     assert json.load(urllib.request.urlopen(login, timeout=30))["login"] is True
     opener = log_in(pooled)
-    page = post(
-        pooled, opener, "/admin/connections/connection/add/",
-        name="Pooled", type="REST", authentication="Basic Authentication", url="https://erp.example.com", verify_certificate="on",
-        new_password="correct horse battery",
-    )  # fmt: skip
+    fields = {
+        "name": "Pooled",
+        "type": "REST",
+        "authentication": "Basic Authentication",
+        "url": "https://erp.example.com",
+        "verify_certificate": "on",
+        "new_password": "correct horse battery",
+    }
+    page = post(pooled, opener, "/admin/connections/connection/add/", **fields)
     assert "Pooled" in page
     records = [{"id": number, "name": f"C{number}", "type": "REST"} for number in range(1000, 3500)]
     (tmp_path / "records.json").write_text(json.dumps(records))
@@ -166,9 +170,8 @@ def test_everything_works_behind_pgbouncer(pooled, tmp_path):
     assert len(json.loads(done.stdout)) == 2501, done.stderr
     done = pooled.manage("check_secrets")
     assert done.returncode == 0, done.stderr
-    token = pooled.manage(
-        "issue_token", "jobs", "--role", "reader"
-    ).stdout.strip()  # the import revoked the examples' key
+    # A new token, because the import revoked the key of the examples.
+    token = pooled.manage("issue_token", "jobs", "--role", "reader").stdout.strip()
     assert get(pooled, "/api/connections?countOnly=true", token) == (200, b'{"count":2501}')
     assert '"level":"ERROR"' not in (tmp_path / "errors-0.log").read_text()
 

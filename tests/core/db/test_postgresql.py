@@ -1,4 +1,4 @@
-"""The PostgreSQL backend: asked less often whether the server is still there, and its limit of parameters."""
+"""The PostgreSQL backend: its health checks, replicas, and the limit of a statement's parameters."""
 
 import time
 
@@ -17,10 +17,14 @@ pytestmark = [
 ]
 
 
-def test_a_transaction_that_outlasts_the_trust_is_committed(monkeypatch):
-    """Asked at its end, the check's own query would begin another transaction, and the call would fail after its commit."""
+def test_a_transaction_that_outlasts_the_check_interval_is_committed(monkeypatch):
+    """A health check at its end would begin another transaction with its own query.
+
+    The request would then fail after its changes were committed.
+    """
     connection.ensure_connection()
-    connection.health_check_enabled, connection.health_check_done = True, False  # as a new request finds it
+    # As at the start of a request, right after a check.
+    connection.health_check_enabled, connection.health_check_done = True, False
     connection.checked_at = time.monotonic()
     with transaction.atomic():
         monkeypatch.setattr(base, "HEALTH_CHECK_INTERVAL", 0.0)  # a second later
@@ -37,8 +41,8 @@ def test_a_replica_answers_readers_and_records_no_use(api):
     assert ApiKey.objects.get().last_used_at is None
 
 
-def test_what_hangs_on_many_objects_is_looked_for_in_parts_that_a_statement_can_carry():
-    """The driver refuses more than 65,535 parameters; Django's own backend would put all ids into one list."""
+def test_related_objects_of_many_objects_are_looked_up_in_batches():
+    """The driver refuses more than 65,535 parameters. Django's own backend would send all ids at once."""
     parts = Collector("default", origin=None).get_del_batches(
         range(100_000), [ConnectionLog._meta.get_field("connection")]
     )
