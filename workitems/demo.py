@@ -20,4 +20,4 @@ def load_demo(*members: User) -> None:
     examples = Organization.objects.filter(pk__in=[record["id"] for record in content["organizations"]])
     for organization in examples:
         organization.members.add(*members)
-    examples.update(demo=True)  # at the end: what is written around an example makes it none
+    examples.update(demo=True)  # last, because every write around an example clears its flag
