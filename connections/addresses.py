@@ -209,7 +209,7 @@ def find_secret(address: Address) -> str:
             return f"holds {secret}; secrets have fields of their own"
         if holds_code(address.host, text):
             return "holds a key; secrets have fields of their own"
-        if holds_second_login(behind_host(address, text)):
+        if holds_second_login(behind_host(address, text), is_http=address.scheme.lower() in HTTP):
             return IN_SECOND
     return ""
 
@@ -262,15 +262,15 @@ def holds_code(host: str, text: str) -> bool:
 
 # Where another address begins within one; some proxies make one slash of two.
 SECOND = re.compile(r"(?:(?<=http)|(?<=https)|(?<=HTTP)|(?<=HTTPS)):[/\\]+|:[/\\]{2,}")
-# `x=me:password@host`
+# `x=me:password@host` in a list; in a query of HTTP, `mail=a:b@c` is no address.
 LOGIN_IN_VALUE = re.compile(r"=[^:&;=@/?#\s]*(?<!=mailto):(?!//)[^&;=@\s]*@[^&;=@\s]")
 END_OF_AUTHORITY = re.compile(r"[/?#;&]")
 
 
-def holds_second_login(text: str) -> bool:
+def holds_second_login(text: str, *, is_http: bool) -> bool:
     """Return whether an address within this one has a user name or a password."""
     _, *others = SECOND.split(text)
-    return LOGIN_IN_VALUE.search(text) is not None or any(map(has_login, others))
+    return any(map(has_login, others)) or (not is_http and LOGIN_IN_VALUE.search(text) is not None)
 
 
 def has_login(text: str) -> bool:
