@@ -2,6 +2,8 @@ import pytest
 
 from connections.addresses import parse_address, parse_endpoint, parse_token_url
 
+pytestmark = pytest.mark.any_database  # no test here reads or writes one
+
 # What is written, what is shown of it, and the user-info that was in it.
 ADDRESSES = [
     ("https://warehouse.example.com", "https://warehouse.example.com", "", ""),

@@ -23,6 +23,8 @@ from core.importing import MAX_FAULTS, ImportRefused, ImportRun, OnExisting, act
 from logs.models import ConnectionLog
 from tests.connections.records import Record, log, record
 
+pytestmark = pytest.mark.any_database  # no test here reads or writes one
+
 NOW = datetime(2026, 5, 7, 13, 30, tzinfo=UTC)
 CREATED = datetime(2026, 5, 1, 10, 12, 45, tzinfo=UTC)
 

@@ -8,6 +8,8 @@ from workitems.item_types import ITEM_TYPES
 from workitems.models import Bug, Item, Link, Organization
 from workitems.planning import Stored, WorkItemFile, WorkItemPlan, plan_work_items
 
+pytestmark = pytest.mark.any_database  # no test here reads or writes one
+
 ITEM, BUG, BACKLOG, INITIATIVE = ITEM_TYPES
 
 
