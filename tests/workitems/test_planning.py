@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from accounts.models import ApiKey, User
 from tests.workitems.test_importing import KEY, changed, content, link
 from workitems.item_types import ITEM_TYPES
