@@ -7,7 +7,7 @@ from typing import cast
 from django.core.exceptions import ValidationError
 
 from connections.choices import Authentication
-from connections.secret_names import folded, secret_of
+from connections.secret_names import kind_of_secret, normalized
 
 Header = dict[str, str]
 
@@ -159,7 +159,7 @@ def refuse_api_key_header(name: str) -> None:
 
 def holds_secret(name: str) -> bool:
     """Return whether the value of a header of this name is a secret."""
-    return folded(name) not in NO_SECRETS and bool(secret_of(name))
+    return normalized(name) not in NO_SECRETS and bool(kind_of_secret(name))
 
 
 def routes_of(headers: Iterable[Header]) -> tuple[tuple[str, str], ...]:

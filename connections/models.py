@@ -10,7 +10,7 @@ from django.db.models import Count, ExpressionWrapper, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from connections.addresses import parse_address, parse_endpoint, parse_token_url
+from connections.addresses.parsing import parse_address, parse_endpoint, parse_token_url
 from connections.choices import Authentication, ConnectionType
 from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
 from connections.headers import header_of, parse_headers, refuse_api_key_header, refuse_headers

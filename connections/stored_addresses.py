@@ -7,14 +7,13 @@ from typing import Any
 
 from django.utils import timezone
 
-from connections.addresses import (
-    Address,
-    has_host_in_front,
-    parse_address,
-    parse_endpoint,
-    parse_oracle,
-    tidy,
-)
+from connections.addresses.address import HTTP_SCHEMES, Address
+from connections.addresses.hosts import scheme_of, split_authority, split_prefix
+from connections.addresses.lists import LIST
+from connections.addresses.oracle import JDBC, parse_oracle
+from connections.addresses.parsing import parse_address, parse_endpoint
+from connections.addresses.text import tidy
+from connections.addresses.urls import split_user_info
 from connections.choices import ConnectionType
 from connections.destinations import destinations_of
 from connections.secrets.encryption import keyring
@@ -80,6 +79,23 @@ def keeps_destinations(connection: Any, address: Address) -> bool:
         return False
     is_oracle = connection.type == ConnectionType.ORACLE and parse_oracle(tidy(connection.url))
     return bool(is_oracle) or not has_host_in_front(connection.url)
+
+
+def has_host_in_front(written: str) -> bool:
+    """Return whether the user name and password of an address are a host and a path to some clients."""
+    text = tidy(written)
+    if LIST.match(text) or JDBC.match(text) or text.startswith("("):
+        return False
+    return parse_oracle(text) is not None or has_cut_login(text)
+
+
+def has_cut_login(url: str) -> bool:
+    """Return whether the password of a URL has a slash in it, so that a host could end there."""
+    prefix, after = split_prefix(url)
+    is_http = scheme_of(prefix).lower() in HTTP_SCHEMES
+    authority, rest = split_authority(after, is_http=is_http)
+    user_info, _, _ = split_user_info(authority, rest, is_http=is_http)
+    return "@" not in authority and bool(user_info)
 
 
 def move_credentials(connection: Any, address: Address, version: int) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connections.addresses import Address, parse_address
+from connections.addresses.address import Address
+from connections.addresses.parsing import parse_address
 from connections.characters import trim
 
 pytestmark = pytest.mark.any_database

@@ -1,6 +1,6 @@
 import pytest
 
-from connections.addresses import parse_address, parse_endpoint, parse_token_url
+from connections.addresses.parsing import parse_address, parse_endpoint, parse_token_url
 
 # What is written, what is shown of it, and the user-info that was in it.
 ADDRESSES = [
