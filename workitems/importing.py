@@ -1,4 +1,4 @@
-"""The import of work items, with the organisations, users and links around them: read, plan and write."""
+"""The import of work items, with the organizations, users and links around them: read, plan and write."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -95,7 +95,7 @@ def look_up(file: WorkItemFile) -> Stored:
 
 
 def find_linked(item_type: ItemType, section: Section[ImportedWorkItem]) -> set[int]:
-    """Lock the stored work items of a section; return those that have links and would change organisation."""
+    """Lock the stored work items of a section; return those that have links and would change organization."""
     records = section.records
     organizations = lock_organizations({item_type.name: records})[item_type.name]
     moved = [pk for pk, stored in organizations.items() if stored != records[pk].organizationId]

@@ -398,7 +398,7 @@ def test_a_link_that_joins_other_than_two(ends, refuse):
     assert re.fullmatch(r"connections 1 \(counted from 0\): .*exactly two must be filled", faults)
 
 
-def test_a_link_across_organisations(refuse):
+def test_a_link_across_organizations(refuse):
     file = changed("items", organizationId=18)
     file["organizations"].append({"id": 18, "name": "Other"})
     assert (
@@ -407,7 +407,7 @@ def test_a_link_across_organisations(refuse):
     )
 
 
-def test_a_link_to_a_record_of_another_organisation_that_is_stored(load, refuse, theirs):
+def test_a_link_to_a_record_of_another_organization_that_is_stored(load, refuse, theirs):
     file = {"connections": [link(9, bugId=6, itemId=theirs.items[0].pk)]}
     load(content())
     assert (
@@ -449,7 +449,7 @@ def test_a_refusal_tells_no_key(refuse):
     assert "canary" not in refuse(file)
 
 
-def test_a_linked_record_stays_in_its_organisation(load, refuse):
+def test_a_linked_record_stays_in_its_organization(load, refuse):
     load(content())
     file = {
         "organizations": [{"id": 18, "name": "Other"}],

@@ -336,7 +336,7 @@ def test_a_slash_at_the_end(client, ours):
     assert client.post(f"{path_of(ours.bug)}/", change_body(items=[ours.items[0]])).json() == DONE
 
 
-# Organisations
+# Organizations
 
 
 def test_nothing_is_learned_of_what_others_have(client, ours, theirs):

@@ -112,23 +112,23 @@ def test_the_rule_can_be_taken_back_and_made_again():
     assert pairs() == []
 
 
-# Organisations
+# Organizations
 
 
-def test_a_link_never_crosses_organisations(ours, theirs):
-    with pytest.raises(ValidationError, match="different organisations"):
+def test_a_link_never_crosses_organizations(ours, theirs):
+    with pytest.raises(ValidationError, match="different organizations"):
         Link.objects.create(bug=ours.bug, item=theirs.items[0])
-    with pytest.raises(ValidationError, match="different organisations"):
+    with pytest.raises(ValidationError, match="different organizations"):
         Link.objects.bulk_create(
             [Link(bug=ours.bug, item=ours.items[0]), Link(bug=ours.bug, item=theirs.items[0])]
         )
     assert pairs() == []
 
 
-def test_a_link_is_not_turned_across_organisations(ours, theirs):
+def test_a_link_is_not_turned_across_organizations(ours, theirs):
     link = Link.objects.create(bug=ours.bug, item=ours.items[0])
     link.item = theirs.items[0]
-    with pytest.raises(ValidationError, match="different organisations"):
+    with pytest.raises(ValidationError, match="different organizations"):
         link.save()
     for values in ({"item": theirs.items[0]}, {"item_id": theirs.items[0].pk}):
         with pytest.raises(TypeError):
@@ -175,7 +175,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_a_linked_record_stays_in_its_organisation(move, ours, theirs):
+def test_a_linked_record_stays_in_its_organization(move, ours, theirs):
     insert(bug=ours.bug, item=ours.items[0])
     with pytest.raises(ValidationError, match="It has links"), transaction.atomic():
         MOVES[move](ours.items[0], theirs.organization)
@@ -196,7 +196,7 @@ def test_a_linked_record_changes_in_every_other_way(ours):
     assert Item.objects.filter(pk=ours.items[0].pk).update(title="newer") == 1
 
 
-def test_an_organisation_with_records_is_not_deleted(ours):
+def test_an_organization_with_records_is_not_deleted(ours):
     with pytest.raises(IntegrityError):
         ours.organization.delete()
 

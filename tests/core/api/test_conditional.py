@@ -404,7 +404,7 @@ def test_a_list_takes_as_many_queries_for_any_number_of_rows(api, count, django_
         f"{PATH}?name=[like]X&appId=[not]null&orderby=-lastCheck,name&limit=7&page=1",
         f"{PATH}?limit=20000",
     ):
-        with django_assert_num_queries(1):  # the list; the bearer was recognised a moment ago
+        with django_assert_num_queries(1):  # the list; the bearer was recognized a moment ago
             assert len(ids(api.get(path))) == (max(0, min(7, count - 7)) if "limit=7" in path else count)
 
 
