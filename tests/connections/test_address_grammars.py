@@ -142,9 +142,9 @@ URLS = st.builds(
 
 
 def by_urlsplit(written: str) -> str | None:
-    place = urlsplit(written)
-    _ = place.port  # a ValueError for one that is none
-    return place.hostname
+    parts = urlsplit(written)
+    _ = parts.port  # a ValueError for one that is none
+    return parts.hostname
 
 
 def by_urlopen(written: str) -> str | None:

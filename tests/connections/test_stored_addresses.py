@@ -124,12 +124,12 @@ def test_other_addresses_stay(db, django_assert_num_queries):
     ):
         make_connection(name=f"C{number}", url=url)
     before = list(Connection.objects.values())
-    with django_assert_num_queries(4):  # the version, two batches, the record of changes
+    with django_assert_num_queries(4):  # the version, two batches, the audit entries
         take_credentials_out(apps, "default")
     assert list(Connection.objects.values()) == before
 
 
-def test_the_record_of_changes_forgets_them_too(db):
+def test_credentials_are_removed_from_audit_entries_too(db):
     kind = ContentType.objects.get_for_model(Connection)
     for changes in (
         {"url": ["https://erp.example.com", LIST], "name": ["a", "Password=Tr1@cky"]},

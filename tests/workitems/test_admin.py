@@ -234,7 +234,7 @@ def test_an_organization_with_records_is_not_deleted(boss, ours):
     assert Organization.objects.count() == 1
 
 
-# The record of changes
+# The audit
 
 
 def changes(record):

@@ -155,7 +155,7 @@ def update_in_bulk(item, organization):
     Item.objects.bulk_update([item], ["organization"])
 
 
-def write_over(item, organization):
+def by_upsert(item, organization):
     item.organization = organization
     upsert(Item.objects.all(), [item])
 
@@ -170,7 +170,7 @@ MOVES = {
     ),
     "update from the other side": lambda item, organization: organization.items.add(item, bulk=True),
     "bulk_update": update_in_bulk,
-    "overwrite": write_over,
+    "upsert": by_upsert,
 }
 
 
@@ -281,7 +281,7 @@ def test_the_same_link_from_both_ends_at_once_is_one_row_and_no_error(live):
 def test_writers_that_name_each_others_records_do_not_wait_forever(live):
     """Rows are locked in the same order whichever record is the owner, so the writers do not deadlock."""
     everyone = {"items": [52], "bugs": [6], "backlogs": [19], "initiatives": [28]}
-    calls = [sender(live, f"{kind}/{pk}", **everyone | {kind: []}) for kind, [pk] in everyone.items()]
+    calls = [sender(live, f"{plural}/{pk}", **everyone | {plural: []}) for plural, [pk] in everyone.items()]
     for _ in range(5):
         assert at_once(*calls, *calls) == [200] * 8
         assert len(rows_of(live, "bug/item/6")) == 3 + ((None, None, 53, 6) in rows_of(live, "bug/item/6"))

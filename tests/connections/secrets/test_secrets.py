@@ -65,7 +65,16 @@ def spoil(record: Connection, secret: str) -> None:
 
 # Encryption
 
-TEXTS = ["x", "pässwörd", "日本語 🚚", "a\nb\r\nc", " blanks ", "\"'<&>\\", "x" * 10_000, "v1.looks.sealed"]
+TEXTS = [
+    "x",
+    "pässwörd",
+    "日本語 🚚",
+    "a\nb\r\nc",
+    " blanks ",
+    "\"'<&>\\",
+    "x" * 10_000,
+    "v1.looks.encrypted",
+]
 # Each secret's own form, in which a text comes back as it was.
 FORMS = {
     "password": lambda text: text,
@@ -209,7 +218,7 @@ def altered(ciphertext: str) -> list[str]:
     form, key, body = ciphertext.split(".")
     raw = base64.urlsafe_b64decode(body)
     flipped = [
-        raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in (0, 11, 12, len(raw) - 1)
+        raw[:index] + bytes([raw[index] ^ 1]) + raw[index + 1 :] for index in (0, 11, 12, len(raw) - 1)
     ]
     bodies = [
         base64.urlsafe_b64encode(each).decode() for each in (*flipped, raw[:-1], raw[:12], raw[:3], b"")
@@ -229,17 +238,17 @@ def altered(ciphertext: str) -> list[str]:
 
 def test_whatever_was_altered_is_refused_without_a_word_of_it():
     ring = Keyring((KEY,))
-    ciphertext = ring.encrypt("hunter2", "place")
+    ciphertext = ring.encrypt("hunter2", "row:field")
     for text in altered(ciphertext):
         with pytest.raises(DecryptionError) as refusal:
-            ring.decrypt(text, "place")
+            ring.decrypt(text, "row:field")
         assert refusal.value.__suppress_context__
         assert "hunter2" not in str(refusal.value)
-    assert ring.decrypt(ciphertext, "place") == "hunter2"
+    assert ring.decrypt(ciphertext, "row:field") == "hunter2"
 
 
 def test_the_key_is_named_and_not_told():
-    ciphertext = Keyring((KEY,)).encrypt("hunter2", "place")
+    ciphertext = Keyring((KEY,)).encrypt("hunter2", "row:field")
     assert ciphertext.split(".")[1] == key_id(KEY)
     assert key_id(KEY) not in KEY
     assert key_id(KEY) != key_id(new_key())
@@ -247,12 +256,12 @@ def test_the_key_is_named_and_not_told():
 
 def test_the_first_key_encrypts_and_every_key_decrypts():
     old, new = new_key(), new_key()
-    by_old = Keyring((old,)).encrypt("hunter2", "place")
+    by_old = Keyring((old,)).encrypt("hunter2", "row:field")
     both = Keyring((new, old))
-    assert both.decrypt(by_old, "place") == "hunter2"
-    assert both.encrypt("hunter2", "place").startswith(f"v1.{key_id(new)}.")
+    assert both.decrypt(by_old, "row:field") == "hunter2"
+    assert both.encrypt("hunter2", "row:field").startswith(f"v1.{key_id(new)}.")
     with pytest.raises(DecryptionError, match=key_id(old)):
-        Keyring((new,)).decrypt(by_old, "place")
+        Keyring((new,)).decrypt(by_old, "row:field")
 
 
 def test_the_secret_key_plays_no_part(db, settings):
@@ -645,7 +654,7 @@ def by_update_or_create(record: Connection) -> None:
     Connection.objects.update_or_create(pk=record.pk, defaults={"url": "https://evil.example.com"})
 
 
-def by_overwrite(record: Connection) -> None:
+def by_upsert(record: Connection) -> None:
     Connection.objects.upsert([apply(reread(record), {"url": "https://evil.example.com"})])
 
 
@@ -667,7 +676,7 @@ def by_two_steps(record: Connection) -> None:
             by_rotation,
             by_refresh,
         ),
-        *(by_update_or_create, by_overwrite, by_two_steps),
+        *(by_update_or_create, by_upsert, by_two_steps),
     ],
 )
 def test_no_way_around_with_a_sentence(way, db):
