@@ -1,4 +1,4 @@
-"""Say what each shortcut for speed gains: `DATABASE_URL=… python bench/shortcuts.py`.
+"""Print what each shortcut for speed gains: `DATABASE_URL=… python bench/shortcuts.py`.
 
 A shortcut leaves Django's or DRF's own way. For each of them, this calls the WSGI application with the
 shortcut and in the framework's own way in turn, and compares the processor time of this process. The database
@@ -16,7 +16,7 @@ os.environ.update(API_RATE_PER_MINUTE="0", API_RATE_PER_DAY="0", DJANGO_SETTINGS
 if not os.environ.get("DATABASE_URL"):
     sys.exit("Set DATABASE_URL to a database that is migrated and filled.")
 
-import django  # noqa: E402  # the path was not right before
+import django  # noqa: E402  # needs the path that is set above
 
 django.setup()
 

@@ -26,6 +26,10 @@ class Address(NamedTuple):
     fault: str = ""
 
     @property
+    def is_http(self) -> bool:
+        return self.scheme.lower() in HTTP_SCHEMES
+
+    @property
     def has_user_info(self) -> bool:
         return bool(self.username or self.password)
 

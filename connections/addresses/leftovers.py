@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from unicodedata import normalize
 
 from connections.addresses import faults
-from connections.addresses.address import HTTP_SCHEMES, Address
+from connections.addresses.address import Address
 from connections.addresses.hosts import is_host
 from connections.addresses.text import decoded, has_at_sign
 from connections.characters import is_invisible
@@ -25,7 +25,7 @@ LONG_CODE = re.compile(r"(?<![\w.\-])code=[\w\-=/+.]{32}", re.IGNORECASE)
 AZURE = (".azurewebsites.net", ".azurewebsites.us", ".chinacloudsites.cn")
 # Where a second address begins. Some proxies write one slash in place of two.
 SECOND_ADDRESS = re.compile(r"(?:(?<=http)|(?<=https)|(?<=HTTP)|(?<=HTTPS)):[/\\]+|:[/\\]{2,}")
-# `x=me:password@host`
+# `x=me:password@host` in a list. In a query of HTTP, `mail=a:b@c` is no address.
 LOGIN_IN_VALUE = re.compile(r"=[^:&;=@/?#\s]*(?<!=mailto):(?!//)[^&;=@\s]*@[^&;=@\s]")
 END_OF_AUTHORITY = re.compile(r"[/?#;&]")
 
@@ -41,7 +41,7 @@ def find_fault(address: Address) -> str:
         return faults.UNCLEAR_AT_SIGN
     if not is_user_name(address.username):
         return faults.BAD_USER_NAME
-    if " " in address.text and address.scheme.lower() in HTTP_SCHEMES:
+    if " " in address.text and address.is_http:
         return faults.BLANK
     return find_secret(address)
 
@@ -82,7 +82,7 @@ def find_secret_in(address: Address, text: str) -> str:
         return f"holds {kind}; secrets have fields of their own"
     if holds_code(address.host, text):
         return "holds a key; secrets have fields of their own"
-    return faults.SECOND_LOGIN if holds_second_login(rest) else ""
+    return faults.SECOND_LOGIN if holds_second_login(rest, is_http=address.is_http) else ""
 
 
 def after_host(address: Address, text: str) -> str:
@@ -111,10 +111,10 @@ def holds_code(host: str, text: str) -> bool:
     return (CODE if is_azure else LONG_CODE).search(text) is not None
 
 
-def holds_second_login(text: str) -> bool:
+def holds_second_login(text: str, *, is_http: bool) -> bool:
     """Return whether a second address, within this one, has a user name or a password."""
     _, *others = SECOND_ADDRESS.split(text)
-    return LOGIN_IN_VALUE.search(text) is not None or any(map(has_login, others))
+    return any(map(has_login, others)) or (not is_http and LOGIN_IN_VALUE.search(text) is not None)
 
 
 def has_login(text: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from connections.addresses import faults
-from connections.addresses.address import HTTP_SCHEMES, Address
+from connections.addresses.address import Address
 from connections.addresses.hosts import split_prefix
 from connections.addresses.leftovers import find_fault
 from connections.addresses.lists import parse_list
@@ -70,4 +70,4 @@ def parse_token_url(text: str) -> Address:
 def is_absolute(address: Address, text: str) -> bool:
     """Return whether `address`, which was read from `text`, is an absolute URL of HTTP."""
     prefix, _ = split_prefix(text)
-    return address.scheme.lower() in HTTP_SCHEMES and bool(address.host) and prefix.endswith("://")
+    return address.is_http and bool(address.host) and prefix.endswith("://")

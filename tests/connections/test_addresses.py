@@ -179,7 +179,6 @@ KEEPS_A_PASSWORD = (
     "https://host/?redirect=https://me:Tr1cky@x",
     "https://host/?redirect=https%3A%2F%2Fme:Tr1cky%40x",
     "https://host/?redirect=https://me:Tr1/cky@x",
-    "https://host/?proxy=me:Tr1cky@x",
     "Endpoint=sb://me:Tr1cky@bus.example.com/;EntityPath=in",
     "Server=erp01;Proxy=me:Tr1cky@proxy;Encrypt=True",
     # Quotes and elements around it.

@@ -296,6 +296,8 @@ REFUSED = {
 
 def stored_of(secret: str) -> str:
     """Return a canary that differs from what the form enters."""
+    if secret == "token":
+        return f"stored {CANARIES[secret]}"  # a token has no line ends
     return f"{'X-Stored: 1' if secret == 'private_headers' else 'stored'}\n{CANARIES[secret]}"
 
 
