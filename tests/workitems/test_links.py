@@ -196,6 +196,11 @@ def test_a_linked_record_changes_in_every_other_way(ours):
     assert Item.objects.filter(pk=ours.items[0].pk).update(title="newer") == 1
 
 
+def test_an_organization_has_a_name(db):
+    with pytest.raises(IntegrityError, match="organization_has_a_name"):
+        Organization.objects.bulk_create([Organization(name="")])
+
+
 def test_an_organization_with_records_is_not_deleted(ours):
     with pytest.raises(IntegrityError):
         ours.organization.delete()
