@@ -30,10 +30,10 @@ class ConnectionsConfig(AppConfig):
 
 
 def prepare_database(sender: AppConfig, **kwargs: Any) -> None:
-    """Complete a database after `migrate`, also one that rows were loaded into.
+    """Prepare a database after each `migrate`, as rows may have been loaded into it.
 
-    A new database is tied to the configured keys. Versions continue above all that are stored, and
-    connections without a name key get one.
+    A new database gets the proof of the configured keys. The sequence of versions goes above all that are
+    stored, and connections without a name key get one.
     """
     from connections.models import KeyProof
     from connections.names import fill_name_keys

@@ -1,9 +1,9 @@
-"""Characters that a reader does not see, and that come along when a text is pasted."""
+"""Blanks and invisible characters, which a paste may add to a text."""
 
 from unicodedata import category
 
 CONTROLS = frozenset(map(chr, [*range(0x20), 0x7F]))
-# Letters and marks that show nothing (Unicode: Default_Ignorable_Code_Point), and the blank pattern of
+# Letters and marks without a visible shape (Unicode: Default_Ignorable_Code_Point), and the blank pattern of
 # Braille.
 IGNORABLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
@@ -12,7 +12,7 @@ IGNORABLE = frozenset(
 
 
 def is_invisible(character: str) -> bool:
-    """Return whether a non-ASCII character shows nothing, or a blank: zero-width, no-break and so on."""
+    """Return whether a non-ASCII character looks like a blank or like nothing, as a zero-width space does."""
     return not character.isascii() and (character in IGNORABLE or category(character)[0] in "CZ")
 
 

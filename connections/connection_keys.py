@@ -1,4 +1,4 @@
-"""Keys that connection strings and JDBC URLs have, as `secret_names.folded` writes them."""
+"""The keys of connection strings and JDBC URLs, in the form of `secret_names.normalized`."""
 
 from connections.secret_names import PASSWORD_KEYS, USER_KEYS
 
@@ -9,7 +9,7 @@ HOST_KEYS = (
 PORT_KEYS = ("port", "portnumber")
 DATABASE_KEYS = ("database", "initialcatalog", "dbname", "databasename", "servicename", "sid")
 
-# Microsoft's, for SqlClient, ODBC, OLE DB and JDBC.
+# Keys of Microsoft's SqlClient, ODBC, OLE DB and JDBC drivers.
 MICROSOFT = """
     driver dsn filedsn provider encrypt trustservercertificate hostnameincertificate servercertificate
     trustedconnection integratedsecurity persistsecurityinfo multipleactiveresultsets marsconnection
@@ -22,7 +22,7 @@ MICROSOFT = """
     responsebuffering network networklibrary net ansinpw quotedid autotranslate regional description translate
     extendedproperties mode protocol serverspn
 """
-# PostgreSQL, MySQL and MariaDB.
+# Keys of PostgreSQL, MySQL and MariaDB.
 OPEN_SOURCE = """
     sslmode sslcert sslrootcert sslcrl sslfactory ssl sslcompression channelbinding gssencmode
     targetsessionattrs targetservertype loadbalancehosts options currentschema searchpath
@@ -35,7 +35,7 @@ OPEN_SOURCE = """
     usecursorfetch defaultfetchsize maxrows charset sslverification allowuservariables convertzerodatetime
     treattinyasboolean oldguids
 """
-# DB2, IBM i, Oracle and brokers.
+# Keys of DB2, IBM i, Oracle and message brokers.
 OTHERS = """
     defaultcollection libraries library dbq naming dateformat timeformat translatebinary prompt ccsid cmt
     connectiontype currentpackageset retrievemessagesfromserveronlogin sslconnection ssltruststorelocation

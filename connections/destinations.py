@@ -7,7 +7,9 @@ so that they always agree.
 from collections.abc import Collection
 from typing import NamedTuple, Protocol, Self
 
-from connections.addresses import PATH, Address, parse_address, parse_endpoint, tidy
+from connections.addresses.address import Address
+from connections.addresses.parsing import PATH, parse_address, parse_endpoint
+from connections.addresses.text import tidy
 from connections.choices import HTTP
 from connections.headers import Header, routes_of
 

@@ -12,7 +12,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from connections.addresses import Address
+from connections.addresses.address import Address
 from connections.choices import Authentication, ConnectionType, authentications_of
 from connections.headers import parse_headers, secret_values, without_secrets, write_headers
 from connections.models import ADDRESSES, Connection

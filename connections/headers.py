@@ -1,24 +1,24 @@
-"""The extra headers of every call to another system: public ones, which are shown, and private ones."""
+"""The extra headers that a connection adds to calls: public ones, which are shown, and private ones."""
 
 import re
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeGuard, cast
 
 from django.core.exceptions import ValidationError
 
 from connections.choices import Authentication
-from connections.secret_names import folded, secret_of
+from connections.secret_names import kind_of_secret, normalized
 
 Header = dict[str, str]
 
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, a token
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, 5.6.2
 LINE_END = re.compile(r"\r\n|\r|\n")
-# All control characters but the tab. Some clients end a header at any of them, so that what follows becomes a
-# header that nobody entered.
+# All control characters except the tab. Some clients end a header at such a character and send the text after
+# it as another header, which nobody entered.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 BLANKS = " \t"
 
-# Headers that the client of a call writes: the host, the length, and what concerns the next hop alone.
+# Headers that the client of a call writes itself: host, length, and those for the next hop alone.
 OF_THE_CALL = frozenset(
     (
         "host",
@@ -33,7 +33,7 @@ OF_THE_CALL = frozenset(
         "expect",
     )
 )
-# Headers by which a proxy chooses among the systems behind it.
+# Headers by which a proxy chooses the system that a call goes to.
 ROUTING = frozenset(
     (
         "forwarded",
@@ -48,7 +48,7 @@ ROUTING = frozenset(
         ),
     )
 )
-# SAP's clients send `X-CSRF-Token: Fetch` to get such a token.
+# Names that only look like those of secrets. SAP's clients send `X-CSRF-Token: Fetch` to get such a token.
 NO_SECRETS = frozenset(("xcsrftoken",))
 
 MALFORMED = "is not of the form Name: value"
@@ -57,9 +57,10 @@ CONTROLLED = "has a control character"
 
 
 def parse_headers(text: str) -> list[Header]:
-    """Read `Name: value` lines.
+    """Read `Name: value` lines; empty lines are left out.
 
-    Raises `ValidationError`, which gives the number of a malformed line and nothing of its text.
+    Raises `ValidationError` with the number of a malformed line. It does not quote the line, which may have a
+    secret in it.
     """
     headers = []
     for number, line in enumerate(LINE_END.split(text), start=1):
@@ -74,13 +75,14 @@ def parse_headers(text: str) -> list[Header]:
 
 
 def fault_of(header: Header) -> str:
+    """Return why no client can send a header, as the end of a sentence; "" if one can."""
     if not NAME.fullmatch(header["name"]):
         return MALFORMED
     return CONTROLLED if CONTROL.search(header["value"]) else ""
 
 
 def write_headers(headers: Iterable[Header]) -> str:
-    """Return the lines that `parse_headers` reads."""
+    """Return `Name: value` lines, which `parse_headers` reads as the same headers."""
     return "\n".join(f"{header['name']}: {header['value']}" for header in headers)
 
 
@@ -88,19 +90,23 @@ def check_shape(headers: object) -> None:
     """Raise `ValidationError` unless this is a list of `{"name": …, "value": …}` that a client can send."""
     listed = headers if isinstance(headers, list) else [None]
     for number, header in enumerate(listed, start=1):
-        texts = (
-            isinstance(header, dict)
-            and header.keys() == {"name", "value"}
-            and all(isinstance(text, str) for text in header.values())
-        )
-        if not texts:
+        if not is_header(header):
             raise ValidationError('Takes a list of {"name": "…", "value": "…"}.')
         if fault := fault_of(header):
             raise ValidationError(f"Header {number} {fault}.")
 
 
+def is_header(value: object) -> TypeGuard[Header]:
+    """Return whether a value of JSON has the two texts of a header, and nothing else."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"name", "value"}
+        and all(isinstance(text, str) for text in value.values())
+    )
+
+
 def header_of(authentication: str, api_key_header: str) -> str:
-    """Return the header that an authentication writes, in lower case; "" if it writes none."""
+    """Return the name of the header that an authentication writes, in lower case; "" if it writes none."""
     if authentication == Authentication.API_KEY:
         return api_key_header.lower()
     return "" if authentication in ("", Authentication.NONE, Authentication.PRIVATE_KEY) else "authorization"
@@ -109,8 +115,8 @@ def header_of(authentication: str, api_key_header: str) -> str:
 def refuse_headers(field: str, headers: object, *, own: str) -> None:
     """Refuse extra headers that a client cannot send, or that the call or the authentication writes.
 
-    `own` is the header that the authentication writes, in lower case. Raises `ValidationError` with the
-    field.
+    `own` is the header that the authentication writes, in lower case. Raises `ValidationError` with the name
+    of the field.
     """
     try:
         check_shape(headers)
@@ -123,8 +129,8 @@ def refuse_headers(field: str, headers: object, *, own: str) -> None:
 def refuse_name(name: str, *, own: str, private: bool) -> None:
     """Raise `ValidationError` for a header that the call or the authentication writes.
 
-    A public header whose name says that it holds a secret is refused too. So is a private header that decides
-    where a call goes, as nobody could see that it was changed.
+    A public header whose name is that of a secret is refused as well. So is a private header that decides
+    where a call goes, because nobody could see that it was changed.
     """
     lower = name.lower()
     if lower in OF_THE_CALL:
@@ -140,52 +146,58 @@ def refuse_name(name: str, *, own: str, private: bool) -> None:
 
 
 def refuse_api_key_header(name: str) -> None:
-    """Refuse the name of a header in which no API key is sent; `Authorization` is a usual one.
+    """Refuse the name of a header that cannot carry an API key; `Authorization` can.
 
-    Raises `ValidationError` with the field.
+    Raises `ValidationError` with the name of the field.
     """
-    lower, fault = name.lower(), ""
-    if not NAME.fullmatch(name):
-        fault = MISNAMED
-    elif lower in OF_THE_CALL:
-        fault = f"{name} is written by the call itself."
-    elif lower in ROUTING:
-        fault = f"{name} decides where a call goes, so it holds no API key."
-    elif lower == "proxy-authorization":
-        fault = f"{name} is read by a proxy, not by the other system."
-    if fault:
+    if fault := fault_of_api_key_header(name):
         raise ValidationError({"api_key_header": fault})
+
+
+def fault_of_api_key_header(name: str) -> str:
+    """Return why a header of this name cannot carry an API key; "" if it can."""
+    lower = name.lower()
+    if not NAME.fullmatch(name):
+        return MISNAMED
+    if lower in OF_THE_CALL:
+        return f"{name} is written by the call itself."
+    if lower in ROUTING:
+        return f"{name} decides where a call goes, so it holds no API key."
+    return f"{name} is read by a proxy, not by the other system." if lower == "proxy-authorization" else ""
 
 
 def holds_secret(name: str) -> bool:
     """Return whether the value of a header of this name is a secret."""
-    return folded(name) not in NO_SECRETS and bool(secret_of(name))
+    return normalized(name) not in NO_SECRETS and bool(kind_of_secret(name))
 
 
 def routes_of(headers: Iterable[Header]) -> tuple[tuple[str, str], ...]:
-    """Return the headers that decide where a call goes, and those that a client may read as such a one."""
+    """Return the names and values of the headers that decide where a call goes, or that may decide it."""
     pairs = ((header.get("name", "").lower(), header.get("value", "")) for header in headers)
     return tuple(pair for pair in pairs if decides(*pair))
 
 
 def decides(name: str, value: str) -> bool:
-    """Return whether a header decides where a call goes, or may, as it is malformed (`host `, a line end)."""
+    """Return whether a header decides where a call goes, or is malformed.
+
+    A client may read a malformed one, such as `host ` or one with a line end, as a header that decides.
+    """
     is_malformed = not NAME.fullmatch(name) or CONTROL.search(value)
     return name in ROUTING or name == "host" or bool(is_malformed)
 
 
-# Where the name of a header ends in a line that may be malformed.
+# The name of a header, at the beginning of a line that may be malformed.
 START = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 
 
 def secret_values(text: str) -> list[str]:
-    """Return what stands behind the names of secrets in `Name: value` lines."""
+    """Return what follows the names of secrets in `Name: value` lines."""
     lines = [(START.match(line.strip()), line.strip()) for line in LINE_END.split(text)]
     return [line[name.end() :].lstrip(": \t") for name, line in lines if name and holds_secret(name[0])]
 
 
 def without_secrets(text: str) -> str:
-    """Return `Name: value` lines, of those that hold a secret by their name the name alone."""
+    """Return `Name: value` lines; of headers with the name of a secret, the name alone."""
     shown = []
     for line in LINE_END.split(text):
         name = START.match(line.strip())

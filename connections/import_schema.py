@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from django.core.exceptions import ValidationError
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from connections.addresses import parse_address
+from connections.addresses.parsing import parse_address
 from connections.secrets.holder import clean_token, is_placeholder
 from core.import_schema import (
     MAX_ID,

@@ -10,7 +10,7 @@ from django.db.models import Count, ExpressionWrapper, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from connections.addresses import parse_address, parse_endpoint, parse_token_url
+from connections.addresses.parsing import parse_address, parse_endpoint, parse_token_url
 from connections.choices import Authentication, ConnectionType
 from connections.destinations import DESTINATION_FIELDS, Destination, destinations_of
 from connections.headers import header_of, parse_headers, refuse_api_key_header, refuse_headers
@@ -117,7 +117,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.exclude(**{f"{secret}_sealed": ""})
 
     def on_old_keys(self, secret: str) -> Self:
-        """Return the connections whose `secret` is sealed with another key than the first."""
+        """Return the connections whose `secret` is encrypted with another key than the first."""
         return self.with_secret(secret).exclude(**{f"{secret}_sealed__startswith": keyring().prefix})
 
     def record(self, results: Iterable[ConnectionLog]) -> list[ConnectionLog]:
@@ -144,7 +144,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
 
 def edits(names: Collection[str]) -> bool:
-    """Return whether writing these fields edits a connection: whether the record of changes would show it."""
+    """Return whether a write of these fields is an edit, which gets an audit entry."""
     return not {name.removesuffix("_id") for name in names} <= {*Connection.UNRECORDED}
 
 
@@ -370,7 +370,7 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
         return created
 
     def add_placeholders(self, counts: dict[int, range]) -> None:
-        """Insert numbered integrations by connection.
+        """Insert placeholder integrations; `counts` has the numbers in their names, by connection.
 
         The caller sets or recounts the counters of the connections, in the same transaction.
         """

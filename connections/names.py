@@ -1,4 +1,7 @@
-"""Names of connections are equal in any letter case, and however their accents are encoded."""
+"""Name keys, by which the names of connections are compared.
+
+A name has the same key in any letter case, and however its accents are encoded.
+"""
 
 import unicodedata
 from typing import Any
@@ -9,13 +12,13 @@ BATCH = 2000
 
 
 def name_key(name: str) -> str:
-    """Return the key of a name, which is the same for all its spellings."""
-    folded = unicodedata.normalize("NFC", name).casefold()
-    return unicodedata.normalize("NFC", folded)
+    """Return the name key, which all spellings of a name have in common."""
+    in_lower_case = unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", in_lower_case)
 
 
 def fill_name_keys(connection: BaseDatabaseWrapper) -> None:
-    """Give a key to connections without one: rows that are older than the keys or come from an old dump."""
+    """Give a name key to connections without one: old rows, and rows that come from an old dump."""
     with connection.cursor() as cursor:
         last = 0
         while rows := read_names(cursor, last):
@@ -27,7 +30,7 @@ def fill_name_keys(connection: BaseDatabaseWrapper) -> None:
 
 
 def read_names(cursor: Any, after: int) -> list[tuple[int, str]]:
-    """Return the next ids and names without a key, above the id `after`, so that each row is read once."""
+    """Return ids and names without a name key: up to `BATCH` of them, above the id `after`."""
     cursor.execute(
         "SELECT id, name FROM connections_connection WHERE name_key = '' AND id > %s ORDER BY id LIMIT %s",
         [after, BATCH],

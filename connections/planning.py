@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from connections.addresses import Address, parse_address
+from connections.addresses.address import Address
+from connections.addresses.parsing import parse_address
 from connections.destinations import DESTINATION_FIELDS
 from connections.import_schema import ImportedConnection, ImportedLog
 from connections.models import App, Connection

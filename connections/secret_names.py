@@ -1,4 +1,4 @@
-"""Names of keys and headers whose values are secrets, and which kind of secret each has."""
+"""Names of keys and headers whose values are secrets, and the kinds of these secrets."""
 
 import re
 from unicodedata import normalize
@@ -7,8 +7,9 @@ USER_KEYS = frozenset(
     ("user", "userid", "uid", "username", "usr", "login", "loginid", "loginname", "logon", "logonid")
 )
 PASSWORD_KEYS = frozenset(("password", "pwd", "pw", "passwd", "pass", "userpassword", "passwort", "kennwort"))
-# Parts of names whose values are secrets that have no field of that kind here, and what a refusal calls them:
-# the name itself may be a piece of a password that has a `token=` in it. The first that fits counts.
+# Parts of names whose values are secrets without a field of their own, and what a refusal calls them. It does
+# not quote the name, which may be a piece of a password that has `token=` in it. The first part that is found
+# counts.
 SECRET_PARTS = {
     "clientsecret": "a client secret",
     "clientassertion": "a client assertion",
@@ -31,7 +32,7 @@ SECRET_PARTS = {
     "signature": "a signature",
     "credential": "a credential",
 }
-# The same of whole names.
+# The same for whole names.
 SECRET_KEYS = {
     "sig": "a signature",
     "sas": "a signature",
@@ -47,26 +48,28 @@ SECRET_KEYS = {
     "psk": "a key",
     **dict.fromkeys(PASSWORD_KEYS, "a password"),
 }
-# Endings of names that only speak of a secret: `token_type`, `SharedAccessKeyName`.
+# Endings of names that describe a secret and have no secret as their value: `token_type`,
+# `SharedAccessKeyName`.
 ABOUT_SECRETS = (
     *("name", "type", "url", "uri", "endpoint", "expiry", "expires", "length", "timeout", "file", "path"),
 )
-# `db_pass`, `smtpPass`, `pass1`; not `compass`.
+# `db_pass`, `smtpPass` and `pass1`, but not `compass`.
 PASS_AT_END = re.compile(r"(?:[\W_](?i:pass|pw)|(?<=[a-z0-9])P(?:ass|ASS|w|W)|^(?i:pass|pw))[0-9]*$")
 BRACKETS = re.compile(r"[\[\]]+")
 
 
-def secret_of(name: str) -> str:
-    """Return what kind of secret the value of a name is, with its article; "" if it is none.
+def kind_of_secret(name: str) -> str:
+    """Return what kind of secret the value of a name is, with its article; "" if it is no secret.
 
-    Of `auth[token]`, each part counts as a name, as well as the whole.
+    Each part of a name such as `auth[token]` counts as a name, and so does the whole.
     """
     parts = BRACKETS.split(name) if "[" in name or "]" in name else []
-    return next(filter(None, map(kind_of, (name, *parts))), "")
+    return next(filter(None, map(kind_by_name, (name, *parts))), "")
 
 
-def kind_of(name: str) -> str:
-    key = folded(name)
+def kind_by_name(name: str) -> str:
+    """Do as `kind_of_secret` does, for a name without brackets."""
+    key = normalized(name)
     if key.endswith(ABOUT_SECRETS):
         return ""
     if PASS_AT_END.search(name):
@@ -74,6 +77,6 @@ def kind_of(name: str) -> str:
     return SECRET_KEYS.get(key) or next((kind for part, kind in SECRET_PARTS.items() if part in key), "")
 
 
-def folded(name: str) -> str:
-    """Return a name as names are compared: `User ID`, `user_id` and `UserId` are one."""
+def normalized(name: str) -> str:
+    """Return the form in which names are compared: `User ID`, `user_id` and `UserId` have the same one."""
     return "".join(filter(str.isalnum, normalize("NFKC", name))).lower()

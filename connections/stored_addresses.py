@@ -1,4 +1,4 @@
-"""The upgrade of addresses that were stored before their grammar was known, and so show their passwords."""
+"""The upgrade of addresses from before credentials were taken out of them, which may show their passwords."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -7,14 +7,13 @@ from typing import Any
 
 from django.utils import timezone
 
-from connections.addresses import (
-    Address,
-    has_host_in_front,
-    parse_address,
-    parse_endpoint,
-    parse_oracle,
-    tidy,
-)
+from connections.addresses.address import HTTP_SCHEMES, Address
+from connections.addresses.hosts import scheme_of, split_authority, split_prefix
+from connections.addresses.lists import LIST
+from connections.addresses.oracle import JDBC, parse_oracle
+from connections.addresses.parsing import parse_address, parse_endpoint
+from connections.addresses.text import tidy
+from connections.addresses.urls import split_user_info
 from connections.choices import ConnectionType
 from connections.destinations import destinations_of
 from connections.secrets.encryption import keyring
@@ -35,8 +34,8 @@ REMOVED = "(removed: it may hold a secret)"
 def take_credentials_out(apps: Any, using: str) -> None:
     """Move user names and passwords from stored addresses to their fields; remove them from audit entries.
 
-    An address that no grammar reads stays as it is, as a connection without an address is of no use, and is
-    named in the log. `apps` are the models as of the migration.
+    An address with a fault stays as it is, because a connection is of no use without one. The log names its
+    connection. `apps` are the models as of the migration.
     """
     version = next_version(using)
     for connection in all_of(apps.get_model("connections", "Connection"), using):
@@ -46,7 +45,10 @@ def take_credentials_out(apps: Any, using: str) -> None:
 
 
 def all_of(model: Any, using: str) -> Iterator[Any]:
-    """Yield every connection by id, read in batches: a password may stand behind any sign."""
+    """Yield every connection in the order of the ids, read in batches.
+
+    No condition in SQL finds the addresses with a password, because any sign may stand before one.
+    """
     last, rows = 0, model._base_manager.using(using).order_by("pk")
     while batch := list(rows.filter(pk__gt=last)[:BATCH]):
         yield from batch
@@ -54,7 +56,10 @@ def all_of(model: Any, using: str) -> Iterator[Any]:
 
 
 def take_from(connection: Any, version: int) -> None:
-    """Store a connection's address without its credentials; its own user name and password are kept."""
+    """Store a connection's address without its credentials, and log what a person has to change.
+
+    Credentials of an address fill only the fields for user name and password that are empty.
+    """
     faulty = [field for field, parse in PARSERS.items() if parse(getattr(connection, field)).refusal]
     address = parse_address(connection.url)
     if "url" in faulty and not address.fault and keeps_destinations(connection, address):
@@ -69,10 +74,10 @@ def take_from(connection: Any, version: int) -> None:
 
 
 def keeps_destinations(connection: Any, address: Address) -> bool:
-    """Return whether a connection's secrets go where they went before, once its address has no credentials.
+    """Return whether the secrets of a connection go to the same destinations without its credentials.
 
-    Of `user/password@place`, and of a password with a slash in it, some clients find a host in front of the
-    slash.
+    Some clients read `user/password@server`, or a password with a slash in it, as a host and a path. The
+    former is surely a login only in a connection to Oracle.
     """
     cleaned = copy(connection)
     cleaned.url = address.text
@@ -82,7 +87,25 @@ def keeps_destinations(connection: Any, address: Address) -> bool:
     return bool(is_oracle) or not has_host_in_front(connection.url)
 
 
+def has_host_in_front(written: str) -> bool:
+    """Return whether some clients read the user name and password of an address as a host and a path."""
+    text = tidy(written)
+    if LIST.match(text) or JDBC.match(text) or text.startswith("("):
+        return False
+    return parse_oracle(text) is not None or has_cut_login(text)
+
+
+def has_cut_login(url: str) -> bool:
+    """Return whether the password of a URL has a slash in it, so that a host could end there."""
+    prefix, after = split_prefix(url)
+    is_http = scheme_of(prefix).lower() in HTTP_SCHEMES
+    authority, rest = split_authority(after, is_http=is_http)
+    user_info, _, _ = split_user_info(authority, rest, is_http=is_http)
+    return "@" not in authority and bool(user_info)
+
+
 def move_credentials(connection: Any, address: Address, version: int) -> None:
+    """Store the address and its credentials in the fields of the connection that are still empty."""
     redaction.add(address.password)
     connection.url, connection.version = address.text, version
     connection.username = connection.username or address.username[:255]
@@ -107,8 +130,8 @@ def move_credentials(connection: Any, address: Address, version: int) -> None:
 def conceal_changes(apps: Any, using: str) -> None:
     """Remove the credentials of addresses from audit entries, also from those of deleted connections."""
     entries = apps.get_model("auditlog", "LogEntry")._base_manager.using(using)
-    kinds = {"content_type__app_label": "connections", "content_type__model": "connection"}
-    for pk, changes in entries.filter(**kinds).values_list("pk", "changes").iterator(BATCH):
+    of_connections = entries.filter(content_type__app_label="connections", content_type__model="connection")
+    for pk, changes in of_connections.values_list("pk", "changes").iterator(BATCH):
         concealed = {field: conceal(field, values) for field, values in (changes or {}).items()}
         if concealed != (changes or {}):
             entries.filter(pk=pk).update(changes=concealed)
@@ -122,4 +145,5 @@ def conceal(field: str, values: Any) -> Any:
 
 
 def shown(address: Address) -> str:
+    """Return the text of an address, or `REMOVED` if it may hold a secret."""
     return REMOVED if address.may_hold_a_secret else address.text

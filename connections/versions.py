@@ -1,4 +1,4 @@
-"""The sequence of versions. Every write of a connection gives it the next one."""
+"""The sequence of versions. Every write of a connection takes the next one."""
 
 import time
 
@@ -6,11 +6,11 @@ from django.db import connections
 
 
 def advance_version(using: str) -> None:
-    """Set the sequence above all stored versions, and above all that a lost database gave out.
+    """Set the sequence above all stored versions, and above those that a lost database may have given out.
 
-    Rows may come from another database or from a backup. If the sequence continued from theirs, it would
-    repeat versions that clients know, and these would be told that what they hold is current. The time in
-    milliseconds grows faster than versions are given out.
+    Rows may come from another database or from a backup, which does not know the last versions. If the
+    sequence repeated one of these, a client that has it would be told that nothing has changed. The sequence
+    therefore starts at the time in milliseconds, which grows faster than versions are given out.
     """
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT coalesce(max(version), 1) FROM connections_connection")

@@ -167,7 +167,7 @@ def add(secret: str) -> None:
 
 
 def clear() -> None:
-    """Forget the secrets of this request or command."""
+    """Remove the secrets of this request or command, so that they are redacted no longer."""
     current_secrets.set(None)
 
 

@@ -1,4 +1,4 @@
-"""The records of `import_workitems`: work items and links as in API answers, users and organisations."""
+"""The records of `import_workitems`: work items and links as in API answers, users and organizations."""
 
 import re
 from datetime import date

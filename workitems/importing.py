@@ -1,4 +1,4 @@
-"""The import of work items, with the organisations, users and links around them: read, plan and write."""
+"""The import of work items, with the organizations, users and links around them: read, plan and write."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -95,7 +95,7 @@ def look_up(file: WorkItemFile) -> Stored:
 
 
 def find_linked(item_type: ItemType, section: Section[ImportedWorkItem]) -> set[int]:
-    """Lock the stored work items of a section; return those that have links and would change organisation."""
+    """Lock the stored work items of a section; return those that have links and would change organization."""
     records = section.records
     organizations = lock_organizations({item_type.name: records})[item_type.name]
     moved = [pk for pk, stored in organizations.items() if stored != records[pk].organizationId]
@@ -182,7 +182,7 @@ class WorkItemImport(ImportRun):
         """Insert or overwrite rows, and write the audit entries."""
         model._default_manager.bulk_create(plan.create, batch_size=BATCH)
         upsert(model._default_manager.all(), plan.change)
-        record_created(model, [row.pk for row in plan.create])
+        log_new_rows(model, [row.pk for row in plan.create])
         log_updates([(before[row.pk], row) for row in plan.change], source=SOURCE)
         self.summarize(name, created=len(plan.create), updated=len(plan.change))
 
@@ -191,7 +191,7 @@ class WorkItemImport(ImportRun):
         for user in plan.users.create:
             user.set_unusable_password()
         User.objects.bulk_create(plan.users.create, batch_size=BATCH)
-        record_created(User, [user.pk for user in plan.users.create])
+        log_new_rows(User, [user.pk for user in plan.users.create])
         self.summarize("users", created=len(plan.users.create), kept=len(plan.users.leave))
         for organization in Organization.objects.filter(pk__in=plan.members):
             organization.members.add(*plan.members[organization.pk])
@@ -207,7 +207,7 @@ class WorkItemImport(ImportRun):
         """Insert links; the database leaves out those of pairs that are linked already."""
         Link.objects.add(plan.create)
         created = sorted(present(Link, [link.pk for link in plan.create]))
-        record_created(Link, created)
+        log_new_rows(Link, created)
         self.summarize("connections", created=len(created), kept=len(plan.leave))
         if left_out := len(plan.create) - len(created):
             self.summary.append(
@@ -220,7 +220,7 @@ class WorkItemImport(ImportRun):
             self.summary.append(f"{name}: {', '.join(f'{count} {done}' for done, count in counts.items())}.")
 
 
-def record_created(model: type[Model], pks: list[int]) -> None:
+def log_new_rows(model: type[Model], pks: list[int]) -> None:
     """Write the audit entries of new rows."""
     for each in sliced(pks):
         log_created(model, each, source=SOURCE, label=LABELS.get(model, "name"))

@@ -17,7 +17,7 @@ from core.examples import Example, ExampleQuerySet
 # The largest number of ids in one query: some builds of SQLite take at most 32,766 parameters.
 SLICE_SIZE = 30_000
 T = TypeVar("T")
-HAS_LINKS = "It has links, and a link never crosses organisations: remove its links first."
+HAS_LINKS = "It has links, and a link never crosses organizations: remove its links first."
 
 
 class Organization(Example):
@@ -335,7 +335,7 @@ class LinkQuerySet(models.QuerySet["Link"]):
 
     def update(self, **values: Any) -> int:
         if values.keys() & {*ENDS, *(f"{end}_id" for end in ENDS)}:
-            raise TypeError("save() each link: it compares the organisations of its ends.")
+            raise TypeError("save() each link: it compares the organizations of its ends.")
         return super().update(**values)
 
     def remove(self) -> None:
@@ -425,7 +425,7 @@ class Link(models.Model):
             raise ValidationError("One of the two records does not exist.")
         if len(set(organizations)) > 1:
             raise ValidationError(
-                "The two records belong to different organisations; a link never crosses organisations."
+                "The two records belong to different organizations; a link never crosses organizations."
             )
 
     @transaction.atomic

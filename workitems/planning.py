@@ -78,7 +78,7 @@ class WorkItemFile:
         return file
 
     def organization_ids(self) -> set[int]:
-        """Return the organisations that records name as theirs."""
+        """Return the organizations that records name as theirs."""
         owners = {record.organizationId for section in self.work_items.values() for record in section}
         return owners.union(*(record.organizations for record in self.users))
 
@@ -150,8 +150,8 @@ class Stored:
     `organization_ids` and `user_ids` are those of the named ids that are stored. `key_owners` are the users
     of stored keys, by digest; `key_faults` say, by user, why an existing user may have no key.
 
-    `locations` are the organisations of the records that links join, by type. `linked` are the ids, by type,
-    of the records that have links and would come to another organisation. `links` are the links that have ids
+    `locations` are the organizations of the records that links join, by type. `linked` are the ids, by type,
+    of the records that have links and would come to another organization. `links` are the links that have ids
     of the file.
     """
 
@@ -173,7 +173,7 @@ class WorkItemPlan:
     """The plan of a whole file.
 
     `refuse` says why records are refused, a sentence each; with any, nothing may be written. `members` are
-    the users to add to each organisation. `keys` are the API keys to create, by user. `links` are in the
+    the users to add to each organization. `keys` are the API keys to create, by user. `links` are in the
     order of their ids: of a pair that the file has twice, the older one is kept.
     """
 
@@ -193,13 +193,13 @@ def plan_work_items(file: WorkItemFile, stored: Stored) -> WorkItemPlan:
     refuse = [*user_faults(file, stored, known_organizations), *key_faults(file, stored)]
     for item_type, section in file.work_items.items():
         refuse += work_item_faults(item_type, section, stored, known_organizations, known_users)
-    # The organisations of links are compared where all records have one.
+    # The organizations of links are compared where all records have one.
     refuse = refuse or link_faults(file, stored)
     return WorkItemPlan(refuse) if refuse else fill_plan(file, stored)
 
 
 def user_faults(file: WorkItemFile, stored: Stored, organizations: Collection[int]) -> Iterator[str]:
-    """Yield why users are refused: another identity here, a name that is taken, an unknown organisation."""
+    """Yield why users are refused: another identity here, a name that is taken, an unknown organization."""
     names = Counter(record.username for record in file.users)
     for record in file.users:
         if text := identity_fault(record, stored, names):
@@ -254,7 +254,7 @@ def work_item_faults(
 
 
 def link_faults(file: WorkItemFile, stored: Stored) -> list[str]:
-    """Return why links are refused, by the organisations of the records that they join."""
+    """Return why links are refused, by the organizations of the records that they join."""
     locations = {
         item_type.name: {
             **stored.locations.get(item_type.name, {}),
@@ -327,7 +327,7 @@ def plan_users(file: WorkItemFile, stored: Stored) -> Plan[User]:
 
 
 def members_of(users: Iterable[ImportedUser]) -> dict[int, list[int]]:
-    """Return the users of each organisation."""
+    """Return the users of each organization."""
     members: dict[int, list[int]] = {}
     for record in users:
         for pk in record.organizations:

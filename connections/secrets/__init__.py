@@ -1,1 +1,1 @@
-"""The secrets of connections: encrypted, kept, rotated, and tied to the keys of their database."""
+"""The secrets of connections: encrypted, stored, rotated, and tied to the keys of their database."""

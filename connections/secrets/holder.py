@@ -90,7 +90,8 @@ def secret_is_consistent(secret: str) -> models.CheckConstraint:
 class SecretHolder(models.Model):
     """A record with secrets. Each has a ciphertext, a flag that it exists, and the date when it was stored.
 
-    A secret that exists without a ciphertext is expected and was not entered yet.
+    A secret that exists without a ciphertext is expected and was not entered yet. The columns `*_sealed` hold
+    the ciphertexts. They keep the name that they have in released databases and backups.
     """
 
     # Ciphertexts are bound to this and not to the primary key, which a new row does not have yet.

@@ -54,17 +54,17 @@ def read_bounds(arguments: Arguments) -> PageBounds:
     return PageBounds(page * limit + offset, limit, read_count_only(arguments), bool(offsets))
 
 
-def read_integer(arguments: Arguments, name: str, default: int, least: int, most: int) -> int:
+def read_integer(arguments: Arguments, name: str, default: int, minimum: int, maximum: int) -> int:
     pairs = arguments.take_control(name)
     if not pairs:
         return default
     try:
         value = INTEGER.parse(pairs[-1].text)
     except ValueError:
-        value = least - 1
-    if least <= value <= most:
+        value = minimum - 1
+    if minimum <= value <= maximum:
         return value
-    arguments.refuse(pairs[-1], f"Takes an integer from {least} to {most}.")
+    arguments.refuse(pairs[-1], f"Takes an integer from {minimum} to {maximum}.")
     return default
 
 

@@ -100,7 +100,7 @@ def test_a_call_costs_no_query(api, settings, django_assert_num_queries):
         api.get(PATH)
 
 
-def test_windows_forget_the_credentials_of_the_last_one():
+def test_a_new_window_drops_the_credentials_of_the_last_one():
     window = rate_limits.RateWindow(60, "API_RATE_PER_MINUTE")
     for number in range(1000):
         window.admit(f"apikey:{number}", time.time())

@@ -1,4 +1,4 @@
-"""No address keeps a password, in whatever grammar it was pasted; what is left reads the same again."""
+"""No address keeps a password, whatever its grammar. What is left of it is read as the same address again."""
 
 from collections.abc import Callable
 from http.client import HTTPConnection, InvalidURL
@@ -10,17 +10,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connections.addresses import Address, parse_address
+from connections.addresses.address import Address
+from connections.addresses.parsing import parse_address
 from connections.characters import trim
 
 pytestmark = pytest.mark.any_database
 
 CANARY = "Tr1cky"
-# What passwords have in them, and what each grammar takes for a sign of its own.
+# Characters that passwords may have, and that have a meaning in one of the grammars.
 AWKWARD = st.text(st.sampled_from("@:/?#;={}[]()\"'`&%+ \\,.|<>$!*~^-_é日A1"), max_size=8)
 PASSWORDS = st.builds("{}{}{}".format, AWKWARD, st.just(CANARY), AWKWARD).map(str.strip)
 
-# The ways to write a password so that nothing in it is taken for a sign.
+# Ways to write a password in which its characters have no meaning for the grammar.
 WRITTEN: dict[str, Callable[[str], str]] = {
     "url": lambda p: f"https://me:{quote(p, safe='')}@host.example.com:8443/a",
     "url with two schemes in its lead": lambda p: f"jdbc:postgresql://me:{quote(p, safe='')}@host/db",
@@ -38,7 +39,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
         p.replace("\\", "\\\\").replace("'", "\\'")
     ),
 }
-# The same, of passwords without a quote, which these have no way to write.
+# The same for passwords without a double quote, which these grammars cannot write.
 QUOTED: dict[str, Callable[[str], str]] = {
     "Oracle": lambda p: f'me/"{p}"@ora:1521/svc',
     "Oracle behind JDBC": lambda p: f'jdbc:oracle:thin:me/"{p}"@//ora:1521/svc',
@@ -47,7 +48,7 @@ QUOTED: dict[str, Callable[[str], str]] = {
         f'(DESCRIPTION=(ADDRESS=(HOST=ora))(CONNECT_DATA=(SID=x)(USER=me)(PASSWORD="{p}")))'
     ),
 }
-# As people write it who know no such way.
+# Passwords as they are, without quotes and escapes.
 RAW: dict[str, Callable[[str], str]] = {
     "url": lambda p: f"https://me:{p}@host/a",
     "database": lambda p: f"mysql://me:{p}@host/db",
@@ -77,7 +78,7 @@ def reads_the_same_again(address: Address) -> bool:
 
 @pytest.mark.parametrize("grammar", [*WRITTEN, *QUOTED])
 @given(password=PASSWORDS)
-def test_a_password_that_is_written_well_is_read_as_it_was_meant(grammar, password):
+def test_a_password_that_is_quoted_or_escaped_is_read_as_it_is(grammar, password):
     if grammar in QUOTED:
         assume('"' not in password)
     address = parse_address((WRITTEN | QUOTED)[grammar](password))
@@ -89,9 +90,9 @@ def test_a_password_that_is_written_well_is_read_as_it_was_meant(grammar, passwo
 @pytest.mark.parametrize("grammar", RAW)
 @given(password=PASSWORDS)
 def test_any_other_password_is_taken_out_or_refused(grammar, password):
-    # `host:80/x@y` is an address, with an @ in its path; no password can be told from a port.
+    # `host:80/x@y` is an address with an @ in its path. A password of digits looks like such a port.
     assume(not password.split("@")[0].split("/")[0].isdecimal())
-    # Nor can what looks like another key.
+    # A part of a password may also look like another key.
     assume("=" not in password.lstrip("=") or not set(";&,") & set(password))
     address = parse_address(RAW[grammar](password))
     if address.fault:
@@ -102,7 +103,7 @@ def test_any_other_password_is_taken_out_or_refused(grammar, password):
 
 
 @given(text=st.text(st.sampled_from("@:/?#;={}[]()\"'& \\,.h12eé\u200b"), max_size=30))
-def test_whatever_is_read_reads_the_same_again(text):
+def test_the_text_of_an_address_is_read_as_the_same_address(text):
     address = parse_address(text)
     if not address.fault:
         assert reads_the_same_again(address)
@@ -113,7 +114,7 @@ URLS = st.builds(
     st.sampled_from(["http://", "https://", "HTTP://"]),
     st.one_of(
         st.text(st.sampled_from("@:/\\?#;.[]%&=\t\n abcé\u200b。／＠_-012"), max_size=12),
-        # A host, what some clients take for its port, and what may make a user name of it.
+        # A host, what some clients read as its port, and a sign with which it may be a user name.
         st.builds(
             "{}{}{}".format,
             st.sampled_from(
@@ -141,13 +142,13 @@ URLS = st.builds(
 
 
 def by_urlsplit(written: str) -> str | None:
-    place = urlsplit(written)
-    _ = place.port  # a ValueError for one that is none
-    return place.hostname
+    parts = urlsplit(written)
+    _ = parts.port  # raises `ValueError` if it is malformed
+    return parts.hostname
 
 
 def by_urlopen(written: str) -> str | None:
-    """The client of the standard library reads the port with `int`, which takes `8_0` and `+80`."""
+    """Return the host to the standard library's client, whose ports are all that `int` reads, also `8_0`."""
     _, _, host = (Request(written).host or "").rpartition("@")
     return HTTPConnection(host).host
 
@@ -165,10 +166,10 @@ CLIENTS: dict[str, Callable[[str], str | None]] = {
 
 @pytest.mark.parametrize("client", CLIENTS)
 @given(written=URLS)
-def test_a_client_finds_the_host_that_is_found_here(client, written):
-    """Whatever is taken; otherwise the guard would compare another host than the one that secrets go to.
+def test_clients_find_the_same_host(client, written):
+    """Otherwise `refuse_redirected_secrets` would compare another host than the one that secrets go to.
 
-    The guard also reads addresses that hold a user name, as `save()` alone stores them.
+    It also reads addresses with a user name, which a `save()` without `clean()` stores.
     """
     address = parse_address(written)
     if address.fault or not address.host:
@@ -177,14 +178,14 @@ def test_a_client_finds_the_host_that_is_found_here(client, written):
         try:
             host = CLIENTS[client](text)
         except (ValueError, InvalidURL, httpx.InvalidURL):
-            continue  # this client goes nowhere
-        # A host that begins with backslashes is none, to a client that does not take them for slashes.
+            continue  # this client refuses the address
+        # To a client that does not read backslashes as slashes, such a host is empty.
         found = (host or "").strip("\\[]").lower()
         assert not found or found in names_of(address.host)
 
 
 def names_of(host: str) -> set[str]:
-    """Return how clients write a host: with and without a port, in letters and in Punycode."""
+    """Return the forms in which clients write a host: with and without a port, in Unicode and in Punycode."""
     whole = host.lower().strip("\\")
     name = whole.rpartition(":")[0] or whole
     names = {whole, whole.strip("[]"), name, name.strip("[]")}
@@ -201,7 +202,7 @@ def punycode(name: str) -> str:
 @pytest.mark.parametrize("port", ["", ":", ":443", ":4_43", ":+443", ":٤٤٣"])
 @pytest.mark.parametrize("host", ["evil.example", "evil", "evil。example"])
 def test_no_host_hides_before_an_at_sign(host, port, sign):
-    """All clients find `host`, or none."""
+    """The address is refused, or its host is the one before the sign."""
     address = parse_address(f"https://{host}{port}{sign}@api.example.com")
     assert address.fault or address.host == host + port
     assert "api.example.com" not in address.host

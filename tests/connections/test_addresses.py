@@ -1,10 +1,12 @@
+"""What is read from an address, and which addresses, test endpoints and token URLs are refused."""
+
 import pytest
 
-from connections.addresses import parse_address, parse_endpoint, parse_token_url
+from connections.addresses.parsing import parse_address, parse_endpoint, parse_token_url
 
 pytestmark = pytest.mark.any_database  # no test here reads or writes one
 
-# What is written, what is shown of it, and the user-info that was in it.
+# An address as it is entered, the text that everyone sees, and the user name and password that were in it.
 ADDRESSES = [
     ("https://warehouse.example.com", "https://warehouse.example.com", "", ""),
     ("https://me:p%40w@host:8443/a?b=c@d", "https://host:8443/a?b=c@d", "me", "p@w"),
@@ -37,13 +39,12 @@ def test_user_info_is_split_off(written, shown, username, password):
     assert not parse_address(address.text).has_user_info
 
 
-# Two ways to write that lead a client to different hosts must differ here too.
+# Addresses that lead a client to different hosts must have different targets.
 @pytest.mark.parametrize("lead", ["https://", "https:///", "ht\ttps://", "https:\\\\"])
 def test_another_host_is_another_target(lead):
     assert parse_address(f"{lead}evil.example/x").target != parse_address("https:///good.example/x").target
 
 
-# An endpoint that is a path or query at the address, or another URL of its own.
 @pytest.mark.parametrize(
     "text",
     ["", "/health", "/health?full=1", "?next=https://x", "/a@b", "/users?user=me", "https://other.example/x"],
@@ -96,7 +97,7 @@ def test_no_other_endpoint_is_taken(text):
     assert "Tr1cky" not in parse_endpoint(text).refusal
 
 
-# Texts in which a password stands where no grammar takes it out.
+# Texts with a password that no grammar takes out.
 INVISIBLE = "\u200b\ufe0f\u034f\u115f\u3164\u2800\U000e0101"
 SECRET_KEYS = (
     *(
@@ -210,7 +211,7 @@ KEEPS_A_PASSWORD = (
     "https://F.AzureWebsites.net:443/api/fn?a=b&code=Tr1cky",
     f"https://functions.example.com/api/fn?code={'Tr1cky' * 7}==",
 )
-# Of these, no client or not every client finds the host that another reader sees.
+# Addresses whose host some clients do not find, or read as another one.
 NO_HOSTS = (
     "https://{tenant}.example.com/users/me@other.example",
     "https://{tenant}.example.com:8080/users/me@other.example",

@@ -872,7 +872,7 @@ def test_no_list_tells_password_hashes(path, field, db):
 
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("path", [CONNECTIONS, INTEGRATIONS, LOG])
-def test_no_list_tells_seals(path, secret, db):
+def test_no_list_is_filtered_by_ciphertexts(path, secret, db):
     prefix = "" if path == CONNECTIONS else "connection__"
     assert manager_browser().get(path, {f"{prefix}{secret}_sealed__startswith": "v1"}).status_code == 400
 

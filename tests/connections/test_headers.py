@@ -1,4 +1,4 @@
-"""Extra headers that no client sends, or that the call or authentication writes, are refused by field."""
+"""Extra headers are refused, at their field, if no client sends them or the call writes them itself."""
 
 import base64
 
@@ -95,7 +95,7 @@ def test_a_header_that_always_holds_a_secret_is_private(name, db):
 
 
 @pytest.mark.parametrize("name", sorted(ROUTING))
-def test_a_header_that_decides_where_a_call_goes_is_shown(name, db):
+def test_a_header_that_decides_where_a_call_goes_is_public(name, db):
     client, record = manager_browser(), make_connection()
     refusal = errors_of(change(client, record, new_private_headers=f"{name}: erp.example.com"))
     assert "belongs to the extra headers, which are shown" in refusal
@@ -103,12 +103,12 @@ def test_a_header_that_decides_where_a_call_goes_is_shown(name, db):
 
 
 @pytest.mark.parametrize("name", ["X Key", "X-Kéy", "Host", "content-length", "X-Key:", "X-Key\n"])
-def test_the_header_of_an_api_key_is_one(name, db):
+def test_the_header_of_an_api_key_has_a_valid_name(name, db):
     answer = change(
         manager_browser(), make_connection(), authentication="API Key", api_key_header=name, new_token=CANARY
     )
     if name == "X-Key\n":
-        assert answer.status_code == 302  # a form leaves out what comes along with a paste
+        assert answer.status_code == 302  # a form removes the line end of a paste
     else:
         assert list(answer.context["adminform"].form.errors) == ["api_key_header"]
 
@@ -138,7 +138,7 @@ def test_programs_meet_the_same_refusals(headers, db):
     assert list(refusal.value.message_dict) == ["headers"]
 
 
-# Names of secrets, through every way in.
+# Names of headers whose values are secrets.
 SECRETS = (
     *("X-API-Key", "Api-Key", "apikey", "X-Auth-Token", "Private-Token", "X-Amz-Security-Token", "Cookie2"),
     *(

@@ -63,7 +63,7 @@ def saved(**options):
     return door
 
 
-def written_over(record):
+def upserted(record):
     record.name = "Größe"
     with transaction.atomic():
         Connection.objects.upsert([record])
@@ -79,7 +79,7 @@ DOORS = {
     "save of the name": saved(update_fields=["name"]),
     "update": lambda record: Connection.objects.filter(pk=record.pk).update(name="Größe"),
     "bulk update": updated_together,
-    "overwrite": written_over,
+    "upsert": upserted,
     "create": lambda record: Connection.objects.create(name="Größe", type="REST"),
     "bulk create": lambda record: Connection.objects.bulk_create([Connection(name="Größe", type="REST")]),
     "insert": lambda record: Connection.objects.insert([Connection(pk=1000, name="Größe", type="REST")]),

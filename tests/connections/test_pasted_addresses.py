@@ -1,4 +1,4 @@
-"""Addresses as people paste them, through every door: none shows a secret, none comes apart."""
+"""Pasted addresses in forms and imports: none shows a secret, and none changes when it is read again."""
 
 from html import unescape
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ FIELDS = ("url", "token_url", "test_endpoint")
 
 
 class Taken(NamedTuple):
-    """What an import makes of an address: what everyone reads, and the credentials that were in it."""
+    """What an import stores of an address: the text that everyone sees, and the credentials."""
 
     url: str
     username: str = ""
@@ -78,7 +78,7 @@ REFUSED = {
     "Server=erp01;User ID=sa;Password=Tr1;cky": "has a part without a key beside a password",
     "https://me\u202e:Tr1cky@host/a\u200bb": "has an invisible character",
     "smb://domain;me:Tr1cky@host/share": "has an @",
-    # A host with an empty port, or a user whose password begins with a slash.
+    # It may be a host with an empty port, or a user whose password begins with a slash.
     "mysql://user:/Tr1cky@host/db": "has an @",
     "ldap://host/ou=me@Tr1cky": "has an @",
 }
@@ -216,7 +216,7 @@ UNSAFE = (*KEEPS_A_PASSWORD, *NO_HOSTS)
 
 
 def test_an_import_names_every_address_that_may_hold_a_secret(refuse, db):
-    """In parts, as an import stops to count faults after some."""
+    """Imported in parts, because an import names only its first faults."""
     for begin in range(0, len(UNSAFE), 10):
         part = UNSAFE[begin : begin + 10]
         sentence = refuse([record(number, url=written) for number, written in enumerate(part, start=1)])

@@ -1,4 +1,4 @@
-"""An upgrade takes the credentials out of addresses that were stored when nobody knew how to read them."""
+"""An upgrade takes the credentials out of addresses that an older version stored."""
 
 from importlib import import_module
 
@@ -18,7 +18,7 @@ LIST = "Server=erp01;User ID=sa;Password=Tr1@cky"
 
 
 def put(record: Connection, **fields: str) -> Connection:
-    """Store what no door takes any more."""
+    """Store what forms and imports refuse today."""
     with connection.cursor() as cursor:
         for column, text in fields.items():
             cursor.execute(
@@ -100,7 +100,7 @@ def test_an_upgrade_redirects_no_password(url, type, db):
     assert reread(record).destinations() == before
 
 
-def test_a_login_of_oracle_is_one(db):
+def test_the_login_of_an_oracle_address_is_moved(db):
     record = put(make_connection(type="Oracle"), url="scott/Tr1cky@ora:1521/svc")
     take_credentials_out(apps, "default")
     after = reread(record)
@@ -124,12 +124,12 @@ def test_other_addresses_stay(db, django_assert_num_queries):
     ):
         make_connection(name=f"C{number}", url=url)
     before = list(Connection.objects.values())
-    with django_assert_num_queries(4):  # the version, two batches, the record of changes
+    with django_assert_num_queries(4):  # the version, two batches, the audit entries
         take_credentials_out(apps, "default")
     assert list(Connection.objects.values()) == before
 
 
-def test_the_record_of_changes_forgets_them_too(db):
+def test_credentials_are_removed_from_audit_entries_too(db):
     kind = ContentType.objects.get_for_model(Connection)
     for changes in (
         {"url": ["https://erp.example.com", LIST], "name": ["a", "Password=Tr1@cky"]},
@@ -141,7 +141,7 @@ def test_the_record_of_changes_forgets_them_too(db):
         )
     take_credentials_out(apps, "default")
     assert [entry.changes for entry in LogEntry.objects.order_by("pk")] == [
-        # A name is what its author made it.
+        # Names are not addresses, so they stay.
         {"url": ["https://erp.example.com", "Server=erp01"], "name": ["a", "Password=Tr1@cky"]},
         {"token_url": [REMOVED, "None"]},
         {"name": ["a", "b"]},

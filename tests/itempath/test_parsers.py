@@ -19,7 +19,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from connections.addresses import parse_address, parse_endpoint
+from connections.addresses.parsing import parse_address, parse_endpoint
 from connections.headers import parse_headers
 from connections.import_schema import ImportedConnection
 from connections.importing import first_line, read_records

@@ -46,7 +46,7 @@ def test_the_pages_of_records_open_and_save(boss, ours, link):
 
 
 @pytest.mark.parametrize("who", ["reader", "operator", "stranger"])
-def test_only_managers_see_the_records_of_every_organisation(who, ours, link):
+def test_only_managers_see_the_records_of_every_organization(who, ours, link):
     """The pages show the records of every organization, so they are only for those who run the registry."""
     role = Role.NONE if who == "stranger" else Role[who.upper()]
     client = browser(make_user(who, role, is_staff=True))
@@ -87,7 +87,7 @@ def test_texts_that_are_left_empty_are_null(boss, ours):
 
 
 @pytest.mark.parametrize("field", ["assignee", "created_by", "organization"])
-def test_people_and_organisations_are_chosen_by_typing(field, boss, ours, member):
+def test_people_and_organizations_are_chosen_by_typing(field, boss, ours, member):
     term = "ours" if field == "organization" else "memb"
     query = f"?app_label=workitems&model_name=item&field_name={field}&term={term}"
     found = boss.get(f"/admin/autocomplete/{query}").json()["results"]
@@ -134,8 +134,8 @@ def test_a_link_that_is_there_is_refused(boss, ours, link):
     assert "This link is there already." in errors_of(add_link(boss, bug=ours.bug, item=ours.items[0]))
 
 
-def test_a_link_across_organisations_is_refused(boss, ours, theirs):
-    assert "different organisations" in errors_of(add_link(boss, bug=ours.bug, item=theirs.items[0]))
+def test_a_link_across_organizations_is_refused(boss, ours, theirs):
+    assert "different organizations" in errors_of(add_link(boss, bug=ours.bug, item=theirs.items[0]))
     assert pairs() == []
 
 
@@ -207,7 +207,7 @@ def test_the_number_of_queries_of_a_page_does_not_grow(boss, ours, link, member)
 # The rules of the models
 
 
-def test_a_linked_record_stays_in_its_organisation(boss, ours, theirs, link):
+def test_a_linked_record_stays_in_its_organization(boss, ours, theirs, link):
     answer = save(boss, ours.bug, organization=theirs.organization.pk, title="moved")
     assert "It has links" in errors_of(answer)
     assert Bug.objects.get(pk=ours.bug.pk).title == ours.bug.title
@@ -225,7 +225,7 @@ def test_a_record_is_deleted_with_its_links(boss, ours, link):
     assert pairs() == []
 
 
-def test_an_organisation_with_records_is_not_deleted(boss, ours):
+def test_an_organization_with_records_is_not_deleted(boss, ours):
     assert (
         "would require deleting the following protected"
         in boss.get(f"{ADMIN}/organization/{ours.organization.pk}/delete/").content.decode()
@@ -234,7 +234,7 @@ def test_an_organisation_with_records_is_not_deleted(boss, ours):
     assert Organization.objects.count() == 1
 
 
-# The record of changes
+# The audit
 
 
 def changes(record):

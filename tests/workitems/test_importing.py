@@ -139,17 +139,17 @@ def test_a_file_is_imported(load):
     ]
 
 
-@pytest.mark.parametrize("kind", ITEM_TYPES, ids=lambda kind: kind.name)
-def test_what_was_imported_comes_back_equal(kind, load, bearer):
+@pytest.mark.parametrize("item_type", ITEM_TYPES, ids=lambda item_type: item_type.name)
+def test_what_was_imported_comes_back_equal(item_type, load, bearer):
     file = content(connections=[link(1, itemId=52, bugId=6), link(2, backlogId=19, initiativeId=28)])
     load(file)
-    owner = {"item": Bug, "bug": Item, "backlog": Initiative, "initiative": Backlog}[kind.name]
-    answer = show(bearer(KEY), owner.objects.get(), kind.plural)
+    owner = {"item": Bug, "bug": Item, "backlog": Initiative, "initiative": Backlog}[item_type.name]
+    answer = show(bearer(KEY), owner.objects.get(), item_type.plural)
     assert answer["connections"] == [
         each for each in file["connections"] if each["bugId" if owner in (Item, Bug) else "backlogId"]
     ]
     assert [dict(sorted(each.items())) for each in answer["info"]] == [
-        dict(sorted(each.items())) for each in file[kind.plural]
+        dict(sorted(each.items())) for each in file[item_type.plural]
     ]
 
 
@@ -209,8 +209,8 @@ def test_what_is_there_is_updated_and_nothing_is_removed(load):
 def test_new_records_get_ids_above_those_that_came_in(load):
     high, record = 10**9, {"id": 10**9, "organizationId": 10**9, "title": "high"}
     users, links = [{"id": high, "username": "high"}], [link(high, itemId=high, bugId=high)]
-    kinds = {kind.plural: [record] for kind in ITEM_TYPES}
-    load({"organizations": [{"id": high, "name": "high"}], "users": users, **kinds, "connections": links})
+    items = {item_type.plural: [record] for item_type in ITEM_TYPES}
+    load({"organizations": [{"id": high, "name": "high"}], "users": users, **items, "connections": links})
     [organization] = Organization.objects.all()
     made = [
         model.objects.create(title="new", organization=organization)
@@ -398,7 +398,7 @@ def test_a_link_that_joins_other_than_two(ends, refuse):
     assert re.fullmatch(r"connections 1 \(counted from 0\): .*exactly two must be filled", faults)
 
 
-def test_a_link_across_organisations(refuse):
+def test_a_link_across_organizations(refuse):
     file = changed("items", organizationId=18)
     file["organizations"].append({"id": 18, "name": "Other"})
     assert (
@@ -407,7 +407,7 @@ def test_a_link_across_organisations(refuse):
     )
 
 
-def test_a_link_to_a_record_of_another_organisation_that_is_stored(load, refuse, theirs):
+def test_a_link_to_a_record_of_another_organization_that_is_stored(load, refuse, theirs):
     file = {"connections": [link(9, bugId=6, itemId=theirs.items[0].pk)]}
     load(content())
     assert (
@@ -449,7 +449,7 @@ def test_a_refusal_tells_no_key(refuse):
     assert "canary" not in refuse(file)
 
 
-def test_a_linked_record_stays_in_its_organisation(load, refuse):
+def test_a_linked_record_stays_in_its_organization(load, refuse):
     load(content())
     file = {
         "organizations": [{"id": 18, "name": "Other"}],
@@ -550,7 +550,7 @@ def test_an_id_that_another_link_has_is_refused(load, refuse):
     assert refuse(file) == "connections 0 (counted from 0): id: here, the link of this id joins other records"
 
 
-# The record of changes
+# The audit
 
 
 def test_what_an_import_made_is_on_record(load):
@@ -660,7 +660,9 @@ def test_an_import_of_users_alone_leaves_the_examples(load):
 # What would be taken and do harm
 
 
-@pytest.mark.parametrize("section", [*(kind.plural for kind in ITEM_TYPES), "organizations", "connections"])
+@pytest.mark.parametrize(
+    "section", [*(item_type.plural for item_type in ITEM_TYPES), "organizations", "connections"]
+)
 def test_an_id_that_leaves_no_room_for_new_ones(section, refuse):
     fault = refuse(changed(section, id=2**53))
     assert "id:" in fault

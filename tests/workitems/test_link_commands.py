@@ -127,10 +127,10 @@ def test_lists_that_are_longer_than_one_look_up_takes(delete, client, ours, monk
 # All or nothing
 
 
-@pytest.mark.parametrize("kind", ["items", "backlogs", "initiatives"])
+@pytest.mark.parametrize("plural", ["items", "backlogs", "initiatives"])
 @pytest.mark.parametrize("bad", [999, "x"])
 @pytest.mark.parametrize("delete", [True, False])
-def test_one_bad_id_and_nothing_changes(delete, bad, kind, client, ours):
+def test_one_bad_id_and_nothing_changes(delete, bad, plural, client, ours):
     linked(client, ours.bug, ours.items[0])
     before = pairs()
     lists = {
@@ -138,8 +138,8 @@ def test_one_bad_id_and_nothing_changes(delete, bad, kind, client, ours):
         "backlogs": [ours.backlog],
         "initiatives": [ours.initiative],
     }
-    answer = post(client, ours.bug, delete, **lists | {kind: [*lists[kind], bad]})
-    assert refused(answer, 404) == f"not found {kind}."
+    answer = post(client, ours.bug, delete, **lists | {plural: [*lists[plural], bad]})
+    assert refused(answer, 404) == f"not found {plural}."
     assert pairs() == before
 
 
@@ -179,7 +179,7 @@ def test_a_body_that_is_no_json_object(client, ours):
 
 
 def test_the_content_type_is_not_looked_at(client, ours):
-    for kind in [
+    for content_type in [
         "text/plain",
         "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=x",
@@ -187,7 +187,10 @@ def test_the_content_type_is_not_looked_at(client, ours):
         "",
     ]:
         answer = client.generic(
-            "POST", path_of(ours.bug), json.dumps(change_body(items=[ours.items[0]])), content_type=kind
+            "POST",
+            path_of(ours.bug),
+            json.dumps(change_body(items=[ours.items[0]])),
+            content_type=content_type,
         )
         assert (answer.status_code, answer.json()) == (200, DONE)
         assert len(pairs()) == 1
@@ -336,7 +339,7 @@ def test_a_slash_at_the_end(client, ours):
     assert client.post(f"{path_of(ours.bug)}/", change_body(items=[ours.items[0]])).json() == DONE
 
 
-# Organisations
+# Organizations
 
 
 def test_nothing_is_learned_of_what_others_have(client, ours, theirs):
@@ -444,7 +447,7 @@ def test_other_paths_have_the_registrys_shape(path, client):
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 @pytest.mark.parametrize("delete", [True, False])
-def test_the_number_of_queries_depends_on_the_kinds_alone(delete, count, client, ours):
+def test_the_number_of_queries_depends_on_the_types_alone(delete, count, client, ours):
     items = [ours.make(Item, 1000 + number) for number in range(count)]
     backlogs = [ours.make(Backlog, 1000 + number) for number in range(count)]
     show(client, ours.bug)  # writes the last use of the key, which happens once a minute
@@ -453,12 +456,12 @@ def test_the_number_of_queries_depends_on_the_kinds_alone(delete, count, client,
         {"items": items, "backlogs": backlogs},
         {"items": items, "backlogs": backlogs, "initiatives": [31]},
     ]
-    for kinds, lists in enumerate(calls, start=1):
+    for types, lists in enumerate(calls, start=1):
         with Queries() as queries:
             assert post(client, ours.bug, delete, **lists).json() == DONE
         # 1 the key with its user; 2 the owner, locked; one for each type locks its records; one inserts, or
         # one for each type deletes; the last clears the organization's example flag.
-        assert len(queries) == 3 + kinds + (kinds if delete else 1) <= 3 + 2 * kinds
+        assert len(queries) == 3 + types + (types if delete else 1) <= 3 + 2 * types
 
 
 def test_removing_everything_takes_four_queries(client, ours):

@@ -112,23 +112,23 @@ def test_the_rule_can_be_taken_back_and_made_again():
     assert pairs() == []
 
 
-# Organisations
+# Organizations
 
 
-def test_a_link_never_crosses_organisations(ours, theirs):
-    with pytest.raises(ValidationError, match="different organisations"):
+def test_a_link_never_crosses_organizations(ours, theirs):
+    with pytest.raises(ValidationError, match="different organizations"):
         Link.objects.create(bug=ours.bug, item=theirs.items[0])
-    with pytest.raises(ValidationError, match="different organisations"):
+    with pytest.raises(ValidationError, match="different organizations"):
         Link.objects.bulk_create(
             [Link(bug=ours.bug, item=ours.items[0]), Link(bug=ours.bug, item=theirs.items[0])]
         )
     assert pairs() == []
 
 
-def test_a_link_is_not_turned_across_organisations(ours, theirs):
+def test_a_link_is_not_turned_across_organizations(ours, theirs):
     link = Link.objects.create(bug=ours.bug, item=ours.items[0])
     link.item = theirs.items[0]
-    with pytest.raises(ValidationError, match="different organisations"):
+    with pytest.raises(ValidationError, match="different organizations"):
         link.save()
     for values in ({"item": theirs.items[0]}, {"item_id": theirs.items[0].pk}):
         with pytest.raises(TypeError):
@@ -155,7 +155,7 @@ def update_in_bulk(item, organization):
     Item.objects.bulk_update([item], ["organization"])
 
 
-def write_over(item, organization):
+def by_upsert(item, organization):
     item.organization = organization
     upsert(Item.objects.all(), [item])
 
@@ -170,12 +170,12 @@ MOVES = {
     ),
     "update from the other side": lambda item, organization: organization.items.add(item, bulk=True),
     "bulk_update": update_in_bulk,
-    "overwrite": write_over,
+    "upsert": by_upsert,
 }
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_a_linked_record_stays_in_its_organisation(move, ours, theirs):
+def test_a_linked_record_stays_in_its_organization(move, ours, theirs):
     insert(bug=ours.bug, item=ours.items[0])
     with pytest.raises(ValidationError, match="It has links"), transaction.atomic():
         MOVES[move](ours.items[0], theirs.organization)
@@ -196,7 +196,12 @@ def test_a_linked_record_changes_in_every_other_way(ours):
     assert Item.objects.filter(pk=ours.items[0].pk).update(title="newer") == 1
 
 
-def test_an_organisation_with_records_is_not_deleted(ours):
+def test_an_organization_has_a_name(db):
+    with pytest.raises(IntegrityError, match="organization_has_a_name"):
+        Organization.objects.bulk_create([Organization(name="")])
+
+
+def test_an_organization_with_records_is_not_deleted(ours):
     with pytest.raises(IntegrityError):
         ours.organization.delete()
 
@@ -281,7 +286,7 @@ def test_the_same_link_from_both_ends_at_once_is_one_row_and_no_error(live):
 def test_writers_that_name_each_others_records_do_not_wait_forever(live):
     """Rows are locked in the same order whichever record is the owner, so the writers do not deadlock."""
     everyone = {"items": [52], "bugs": [6], "backlogs": [19], "initiatives": [28]}
-    calls = [sender(live, f"{kind}/{pk}", **everyone | {kind: []}) for kind, [pk] in everyone.items()]
+    calls = [sender(live, f"{plural}/{pk}", **everyone | {plural: []}) for plural, [pk] in everyone.items()]
     for _ in range(5):
         assert at_once(*calls, *calls) == [200] * 8
         assert len(rows_of(live, "bug/item/6")) == 3 + ((None, None, 53, 6) in rows_of(live, "bug/item/6"))

@@ -109,7 +109,7 @@ def test_a_linked_record_stays():
     assert plan(file, work_items=stored).refuse == []
 
 
-def test_links_join_two_records_of_one_organisation():
+def test_links_join_two_records_of_one_organization():
     file = {"connections": [link(9, itemId=1, bugId=2), link(10, itemId=1, bugId=3)]}
     assert refused(file, locations={"item": {1: 17}, "bug": {2: 18}}) == [
         "connections 0 (counted from 0): itemId, bugId: the two belong to different organizations",
@@ -120,7 +120,7 @@ def test_links_join_two_records_of_one_organisation():
 
 
 def test_the_file_comes_before_what_is_stored():
-    # The link's two records meet in the organisation that the file moves one of them to.
+    # The link's two records meet in the organization that the file moves one of them to.
     file = content(connections=[link(9, itemId=52, bugId=1)])
     stored = {"work_items": {"item": {52: Item(pk=52, organization_id=18)}}}
     locations = {"item": {52: 18}, "bug": {1: 17}}

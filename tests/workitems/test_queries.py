@@ -201,13 +201,13 @@ def test_head_has_the_headers_alone(seed):
 # Who sees what
 
 
-def test_a_user_of_another_organisation_sees_nothing(client, ours, outsider, bearer):
+def test_a_user_of_another_organization_sees_nothing(client, ours, outsider, bearer):
     linked(client, ours.bug, ours.items[0])
     for info in ("bugs", "items"):
         assert show(bearer(outsider), ours.bug, info) == EMPTY
 
 
-def test_a_user_without_organisation_sees_nothing_whatever_their_role(client, ours, manager, bearer):
+def test_a_user_without_organization_sees_nothing_whatever_their_role(client, ours, manager, bearer):
     linked(client, ours.bug, ours.items[0])
     assert show(bearer(manager), ours.bug) == EMPTY
 

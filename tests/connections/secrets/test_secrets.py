@@ -58,15 +58,24 @@ def command(*words: str) -> str:
 
 
 def spoil(record: Connection, secret: str) -> None:
-    """Alter a stored secret so that it does not open, as a broken disk or a restored backup may."""
+    """Alter a stored ciphertext so that it does not decrypt, as a broken disk or a restored backup may."""
     ciphertext = getattr(record, f"{secret}_sealed")
     Connection.objects.filter(pk=record.pk).update(**{f"{secret}_sealed": f"{ciphertext[:-8]}AAAAAAA="})
 
 
 # Encryption
 
-TEXTS = ["x", "pässwörd", "日本語 🚚", "a\nb\r\nc", " blanks ", "\"'<&>\\", "x" * 10_000, "v1.looks.sealed"]
-# Each secret's own form, in which a text comes back as it was.
+TEXTS = [
+    "x",
+    "pässwörd",
+    "日本語 🚚",
+    "a\nb\r\nc",
+    " blanks ",
+    "\"'<&>\\",
+    "x" * 10_000,
+    "v1.looks.encrypted",
+]
+# Texts for each secret that are stored and revealed without a change.
 FORMS = {
     "password": lambda text: text,
     "token": lambda text: " ".join(text.split()),
@@ -169,7 +178,7 @@ def test_an_import_refuses_such_a_token(text, tmp_path, db):
     assert not Connection.objects.exists()
 
 
-def test_equal_secrets_are_sealed_differently(db):
+def test_equal_secrets_have_different_ciphertexts(db):
     first, second = (
         make_connection(password="same", token="same"),
         make_connection(name="other", password="same"),
@@ -188,7 +197,7 @@ def test_a_secret_is_bound_to_its_row_before_it_has_an_id(db):
 
 
 @pytest.mark.parametrize("target", ["another row", "another column"])
-def test_a_copied_seal_does_not_open(target, db):
+def test_a_copied_ciphertext_does_not_decrypt(target, db):
     record, other = (
         make_connection(password="hunter2"),
         make_connection(name="other", password="mine", token="mine"),
@@ -209,7 +218,7 @@ def altered(ciphertext: str) -> list[str]:
     form, key, body = ciphertext.split(".")
     raw = base64.urlsafe_b64decode(body)
     flipped = [
-        raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in (0, 11, 12, len(raw) - 1)
+        raw[:index] + bytes([raw[index] ^ 1]) + raw[index + 1 :] for index in (0, 11, 12, len(raw) - 1)
     ]
     bodies = [
         base64.urlsafe_b64encode(each).decode() for each in (*flipped, raw[:-1], raw[:12], raw[:3], b"")
@@ -227,19 +236,19 @@ def altered(ciphertext: str) -> list[str]:
     ]
 
 
-def test_whatever_was_altered_is_refused_without_a_word_of_it():
+def test_an_altered_ciphertext_is_refused_and_not_quoted():
     ring = Keyring((KEY,))
-    ciphertext = ring.encrypt("hunter2", "place")
+    ciphertext = ring.encrypt("hunter2", "row:field")
     for text in altered(ciphertext):
         with pytest.raises(DecryptionError) as refusal:
-            ring.decrypt(text, "place")
+            ring.decrypt(text, "row:field")
         assert refusal.value.__suppress_context__
         assert "hunter2" not in str(refusal.value)
-    assert ring.decrypt(ciphertext, "place") == "hunter2"
+    assert ring.decrypt(ciphertext, "row:field") == "hunter2"
 
 
-def test_the_key_is_named_and_not_told():
-    ciphertext = Keyring((KEY,)).encrypt("hunter2", "place")
+def test_a_ciphertext_names_its_key_and_does_not_reveal_it():
+    ciphertext = Keyring((KEY,)).encrypt("hunter2", "row:field")
     assert ciphertext.split(".")[1] == key_id(KEY)
     assert key_id(KEY) not in KEY
     assert key_id(KEY) != key_id(new_key())
@@ -247,22 +256,22 @@ def test_the_key_is_named_and_not_told():
 
 def test_the_first_key_encrypts_and_every_key_decrypts():
     old, new = new_key(), new_key()
-    by_old = Keyring((old,)).encrypt("hunter2", "place")
+    by_old = Keyring((old,)).encrypt("hunter2", "row:field")
     both = Keyring((new, old))
-    assert both.decrypt(by_old, "place") == "hunter2"
-    assert both.encrypt("hunter2", "place").startswith(f"v1.{key_id(new)}.")
+    assert both.decrypt(by_old, "row:field") == "hunter2"
+    assert both.encrypt("hunter2", "row:field").startswith(f"v1.{key_id(new)}.")
     with pytest.raises(DecryptionError, match=key_id(old)):
-        Keyring((new,)).decrypt(by_old, "place")
+        Keyring((new,)).decrypt(by_old, "row:field")
 
 
-def test_the_secret_key_plays_no_part(db, settings):
+def test_the_encryption_does_not_depend_on_secret_key(db, settings):
     record = make_connection(password="hunter2")
     settings.SECRET_KEY = random.token_urlsafe(48)
     assert reread(record).reveal("password") == "hunter2"
     assert settings.SECRET_KEY not in settings.CONNECTION_SECRET_KEYS
 
 
-# What is known without opening
+# What is known without decrypting
 
 STATES = {
     "none": lambda record: None,
@@ -328,7 +337,7 @@ def test_states(state, exists, said, api, monkeypatch):
         {"private_headers_stored_at": timezone.now(), "private_headers_exists": True},
     ],
 )
-def test_the_database_refuses_half_a_state(broken, db):
+def test_the_database_refuses_an_inconsistent_secret(broken, db):
     record = make_connection()
     with pytest.raises(IntegrityError), transaction.atomic():
         Connection.objects.filter(pk=record.pk).update(**broken)
@@ -336,7 +345,7 @@ def test_the_database_refuses_half_a_state(broken, db):
 
 @pytest.mark.parametrize("text", ["*", "***", "********", "•" * 8, "●●●", " *** ", "*•●·"])
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_placeholder_is_no_value(secret, text, db):
+def test_a_placeholder_is_refused(secret, text, db):
     record = make_connection(**{secret: STORED[secret]})
     with pytest.raises(ValidationError, match="placeholder"):
         record.set_secret(secret, f"X-Key: {text}" if secret == "private_headers" else text)
@@ -344,7 +353,7 @@ def test_a_placeholder_is_no_value(secret, text, db):
 
 
 @pytest.mark.parametrize("text", ["*a*", "***x", "p*ssword", "....", "-----"])
-def test_a_password_with_asterisks_is_one(text, db):
+def test_a_password_may_have_asterisks(text, db):
     assert make_connection(password=text).reveal("password") == text
 
 
@@ -532,7 +541,7 @@ def test_a_stored_secret_is_not_redirected(move, secret, db):
     assert reread(record).destinations() == record.destinations()
 
 
-def test_a_form_asks_the_same(db):
+def test_a_form_refuses_to_redirect_a_secret_too(db):
     moved = apply(reread(make_connection(password="hunter2")), {"url": "https://evil.example.com"})
     with pytest.raises(ValidationError) as refusal:
         moved.full_clean()
@@ -573,7 +582,7 @@ def test_every_secret_must_be_entered_or_cleared(left, db):
     assert reread(record).reveal(left) == STORED[left]
 
 
-def test_a_moved_connection_is_bound_to_its_new_place(db):
+def test_a_redirected_secret_does_not_go_back_without_being_entered(db):
     record = reread(make_connection(**HOME, password="hunter2"))
     record.url = "https://new.example.com"
     record.set_secret("password", "hunter2")
@@ -582,11 +591,11 @@ def test_a_moved_connection_is_bound_to_its_new_place(db):
     assert is_refused(record.save)
 
 
-# Ways around it, each of which would send the password to another host.
+# Ways to save without `clean()`, each of which would send the password to another host.
 
 
 def by_part(record: Connection) -> None:
-    """A record that was read in part knows nothing of its secrets."""
+    """The record is read in part, without its secrets."""
     apply(Connection.objects.only("url").get(pk=record.pk), {"url": "https://evil.example.com"}).save()
 
 
@@ -616,7 +625,7 @@ def by_cleared_in_memory(record: Connection) -> None:
 
 
 def by_stale_read(record: Connection) -> None:
-    """Read before the password was stored."""
+    """The record is read before the password is stored."""
     Connection.objects.filter(pk=record.pk).update(
         password_sealed="", password_exists=False, password_stored_at=None
     )
@@ -629,7 +638,7 @@ def by_stale_read(record: Connection) -> None:
 
 
 def by_rotation(record: Connection) -> None:
-    """Another ciphertext of the same secret was not entered."""
+    """A new ciphertext of the same secret does not count as entered."""
     stale = reread(record)
     Connection.objects.filter(pk=record.pk).update(password_sealed=record.reencrypted("password"))
     apply(stale, {"url": "https://evil.example.com"}).save()
@@ -645,7 +654,7 @@ def by_update_or_create(record: Connection) -> None:
     Connection.objects.update_or_create(pk=record.pk, defaults={"url": "https://evil.example.com"})
 
 
-def by_overwrite(record: Connection) -> None:
+def by_upsert(record: Connection) -> None:
     Connection.objects.upsert([apply(reread(record), {"url": "https://evil.example.com"})])
 
 
@@ -667,10 +676,10 @@ def by_two_steps(record: Connection) -> None:
             by_rotation,
             by_refresh,
         ),
-        *(by_update_or_create, by_overwrite, by_two_steps),
+        *(by_update_or_create, by_upsert, by_two_steps),
     ],
 )
-def test_no_way_around_with_a_sentence(way, db):
+def test_a_save_without_clean_is_refused_with_a_sentence(way, db):
     record = make_connection(password="hunter2")
     assert is_refused(lambda: way(record))
     assert (reread(record).url, reread(record).verify_certificate) == ("https://erp.example.com/api", True)
@@ -703,7 +712,7 @@ def bulk_update(field: str):
         lambda record: Connection.objects.upsert([Connection.objects.only("url").get(pk=record.pk)]),
     ],
 )
-def test_writes_that_cannot_ask_are_refused_to_programmers(way, db):
+def test_writes_that_cannot_ask_for_secrets_raise_type_errors(way, db):
     record = make_connection(url="db.example.com", app=App.objects.create(name="WMS"), password="hunter2")
     before = Connection.objects.values().get(pk=record.pk)
     with pytest.raises(TypeError), transaction.atomic():
@@ -898,7 +907,7 @@ def test_rotation(keys, settings, client):
     assert client.get("/readyz").status_code == 200
 
 
-def test_rotation_is_repeated_for_nothing(keys):
+def test_a_repeated_rotation_changes_nothing(keys):
     make_many(2)
     keys()
     command("rotate_secrets")
@@ -937,7 +946,7 @@ def test_an_interrupted_batch_is_undone_whole(keys, monkeypatch):
     assert "12 secrets rotated" in command("rotate_secrets")
 
 
-def test_rotation_passes_by_what_it_cannot_open(keys, settings, client):
+def test_rotation_leaves_out_what_it_cannot_decrypt(keys, settings, client):
     records = make_many(4)
     spoil(records[1], "token")
     new, old = keys()
@@ -1020,7 +1029,7 @@ def test_rotation_works_in_batches(keys, monkeypatch):
 # check_secrets
 
 
-def test_check_secrets_names_what_does_not_open(db):
+def test_check_secrets_names_what_does_not_decrypt(db):
     good, bad = make_connection(**STORED), make_connection(name="Bad one", **STORED)
     for secret in ("password", "private_headers"):
         spoil(bad, secret)
@@ -1044,7 +1053,7 @@ def test_check_secrets_names_the_missing_key(keys, settings):
     assert (secret, reason) == ("password", f"The key {key_id(old)} is not among CONNECTION_SECRET_KEYS.")
 
 
-def test_check_secrets_is_content(db):
+def test_check_secrets_finds_no_fault(db):
     make_connection(**STORED)
     make_connection(name="without")
     assert command("check_secrets") == "Every stored secret can be opened.\n"
@@ -1108,7 +1117,7 @@ def test_the_wrong_keys_are_not_ready(db, settings, client, caplog):
 
 @pytest.mark.live
 def test_the_server_starts_and_lists_with_the_wrong_keys(new_server):
-    """It starts, it lists, and says that it is not ready; with the right key back it is."""
+    """It starts and lists, and is not ready until it has the right key again."""
     first = new_server()
     url = first.environment["DATABASE_URL"]
     second = new_server(DATABASE_URL=url, CONNECTION_SECRET_KEYS=new_key())
@@ -1127,7 +1136,7 @@ def test_the_server_starts_and_lists_with_the_wrong_keys(new_server):
 
 @pytest.mark.live
 def test_rotation_while_the_site_serves(new_server):
-    """The command runs beside the server; killed half-way, it goes on where it ended."""
+    """The command runs beside the server. If it is killed half-way, the next one goes on from there."""
     server = new_server()
     prepare = (
         "from connections.models import *\n"

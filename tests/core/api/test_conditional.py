@@ -142,19 +142,19 @@ def test_an_answer_is_tagged_and_not_sent_twice(api, two, path):
     assert response["Cache-Control"] == "private, no-cache"
     assert api.get(path)["ETag"] == api.head(path)["ETag"] == tag
     # Comparison is weak: the same tag counts with and without its W/, and in a list.
-    for held in (tag, tag.removeprefix("W/"), f'"other", {tag}'):
+    for sent in (tag, tag.removeprefix("W/"), f'"other", {tag}'):
         for again in (
-            api.get(path, headers={"If-None-Match": held}),
-            api.head(path, headers={"If-None-Match": held}),
+            api.get(path, headers={"If-None-Match": sent}),
+            api.head(path, headers={"If-None-Match": sent}),
         ):
             assert (again.status_code, again.content) == (304, b"")
             assert (again["ETag"], again["Cache-Control"]) == (tag, "private, no-cache")
             assert "Content-Type" not in again
 
 
-@pytest.mark.parametrize("held", ['"other"', 'W/"other"', "nonsense", ""])
-def test_a_client_that_holds_another_answer_gets_this_one(api, two, held):
-    assert ids(api.get(PATH, headers={"If-None-Match": held})) == [1, 2]
+@pytest.mark.parametrize("sent", ['"other"', 'W/"other"', "nonsense", ""])
+def test_a_client_with_another_tag_gets_this_answer(api, two, sent):
+    assert ids(api.get(PATH, headers={"If-None-Match": sent})) == [1, 2]
 
 
 def set_secret(secret, text):
@@ -226,7 +226,7 @@ def save_log(connection):
     connection.latest_log.save()
 
 
-def overwrite_log(connection):
+def upsert_log(connection):
     connection.latest_log.time = 0.43
     ConnectionLog.objects.upsert([connection.latest_log])
 
@@ -263,7 +263,7 @@ CHANGES = {
     "new log": log_check,
     "log saved": save_log,
     "log updated": lambda connection: ConnectionLog.objects.filter(pk=10).update(description="Edited"),
-    "log overwritten": overwrite_log,
+    "log upserted": upsert_log,
 }
 
 
@@ -365,8 +365,8 @@ def test_long_answers_are_compressed_for_clients_that_accept_it(api, two, path):
     assert "accept-encoding" in response["Vary"].lower()
     assert gzip.decompress(response.content) == plain.content
     assert response["Content-Length"] == str(len(response.content))
-    held = api.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": plain["ETag"]})
-    assert (held.status_code, held.content) == (304, b"")
+    not_modified = api.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": plain["ETag"]})
+    assert (not_modified.status_code, not_modified.content) == (304, b"")
 
 
 @pytest.mark.parametrize("path", [f"{PATH}?countOnly=true", f"{PATH}?id=99", f"{PATH}/99"])
@@ -404,7 +404,7 @@ def test_a_list_takes_as_many_queries_for_any_number_of_rows(api, count, django_
         f"{PATH}?name=[like]X&appId=[not]null&orderby=-lastCheck,name&limit=7&page=1",
         f"{PATH}?limit=20000",
     ):
-        with django_assert_num_queries(1):  # the list; the bearer was recognised a moment ago
+        with django_assert_num_queries(1):  # the list; the bearer was recognized a moment ago
             assert len(ids(api.get(path))) == (max(0, min(7, count - 7)) if "limit=7" in path else count)
 
 

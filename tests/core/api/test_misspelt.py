@@ -261,7 +261,7 @@ def test_a_body_that_is_read_is_not_named(api, body, path):
 
 
 def test_a_read_body_does_not_answer_for_an_unread_one(api):
-    """The plan of a call is kept for the next one of the same arguments."""
+    """The list query of a call is cached for the next call with the same arguments."""
     make("one")
     for body, named in ((b"", False), (b"{", True), (b"", False), (b"x" * 65_537, True), (b"{}", False)):
         assert ("X-Ignored-Body" in get_with_body(api, body)) is named

@@ -188,8 +188,8 @@ def list_cases(field, operands):
 @pytest.mark.parametrize("field", TEXT_FIELDS)
 def test_text(api, data, field):
     # Every text for the name; the other fields share the texts out.
-    place = TEXT_FIELDS.index(field)
-    some = slice(None) if field == "name" else slice(place, None, 3)
+    number = TEXT_FIELDS.index(field)
+    some = slice(None) if field == "name" else slice(number, None, 3)
     literal = [(text, text) for text in ["", "absent", *TEXTS]]
     plain = [
         (text, text)
@@ -207,11 +207,11 @@ def test_text(api, data, field):
 @pytest.mark.parametrize("field", TEXT_FIELDS)
 def test_text_compares_as_the_database_collates(api, data, field):
     texts = list(Connection.objects.order_by(field).values_list(field, flat=True))
-    place = {text: texts.index(text) for text in texts}
+    rank = {text: texts.index(text) for text in texts}
     cases = [
-        (field, sign + want, [row["id"] for row in ROWS if rule(place[row[field]], place[want])])
+        (field, sign + want, [row["id"] for row in ROWS if rule(rank[row[field]], rank[want])])
         for sign, rule in COMPARISONS.items()
-        for want in list(place)[::3]
+        for want in list(rank)[::3]
     ]
     assert faults(api, cases) == []
 

@@ -337,7 +337,7 @@ def test_count_only(api, data, query, count):
 
 
 def test_a_count_reads_no_rows(api, data, django_assert_num_queries):
-    api.get(PATH)  # the bearer is recognised from here on
+    api.get(PATH)  # the bearer is recognized from here on
     with django_assert_num_queries(1) as queries:
         api.get(PATH, {"countOnly": "true", "orderby": "name", "name": "[like]a"})
     assert "COUNT(" in queries[0]["sql"]
