@@ -47,7 +47,7 @@ from core.speed import CompressionMiddleware, HTMLOnly, PagesOnly, collect_garba
 
 CALLS = 300
 ROUNDS = 15
-ADDRESSES = ("/api/connections/1", "/api/connections?limit=20")
+ADDRESSES = ("/api/connections/1", "/api/connections?limit=20", "/api/connections?limit=1000")
 
 
 def row_as_response(view: Any, row: Any, status: int = 200) -> Response:
@@ -102,9 +102,6 @@ SHORTCUTS: dict[str, Callable[[], list[Any]]] = {
     "bearers recognized for four seconds": lambda: [patch.object(bearer_cache, "get", lambda bearer: None)],
     "PostgreSQL's health asked once a second": lambda: [
         patch.object(postgresql, "HEALTH_CHECK_INTERVAL", 0.0)
-    ],
-    "log records without threads and processes": lambda: [
-        patch.multiple(logging, logThreads=True, logProcesses=True, logMultiprocessing=True)
     ],
     "what is loaded is frozen for the garbage collector": lambda: [collect_all()],
 }

@@ -19,22 +19,23 @@ UPDATE {table} SET
     status = result.status,
     last_check = result.checked_at,
     latest_log_id = result.log_id,
-    latest_connection = CASE WHEN result.status = 1 THEN result.checked_at ELSE latest_connection END,
+    latest_connection = coalesce(result.connected_at, latest_connection),
     version = %s
 FROM {results}
 WHERE {table}.id = result.id
 """
 RESULTS = {
     "postgresql": """
-        unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::bigint[])
-        AS result(id, status, checked_at, log_id)
+        unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::bigint[], %s::timestamptz[])
+        AS result(id, status, checked_at, log_id, connected_at)
     """,
     "sqlite": """(
         SELECT
             json_extract(value, '$[0]') AS id,
             json_extract(value, '$[1]') AS status,
             json_extract(value, '$[2]') AS checked_at,
-            json_extract(value, '$[3]') AS log_id
+            json_extract(value, '$[3]') AS log_id,
+            json_extract(value, '$[4]') AS connected_at
         FROM json_each(%s)
     ) AS result""",
 }
@@ -54,7 +55,7 @@ def record_results(queryset: QuerySet[Any], results: list[ConnectionLog]) -> lis
         written = [result for result in results if result.connection_id in rows]
         if written:
             insert_logs(written, rows)
-            update_rows(queryset, newest_results(written, rows))
+            update_rows(queryset, new_states(written, rows).values())
     return written
 
 
@@ -76,33 +77,44 @@ def insert_logs(results: list[ConnectionLog], rows: dict[int, LockedRow]) -> Non
     insert_instances(ConnectionLog, results)
 
 
-def newest_results(results: Iterable[ConnectionLog], rows: dict[int, LockedRow]) -> list[ConnectionLog]:
-    """Return the newest result of each connection, but for those that are older than what its row says."""
-    newest: dict[int, ConnectionLog] = {}
+class NewState(NamedTuple):
+    """What the results of a batch say of one connection: the newest one, and when it last passed."""
+
+    newest: ConnectionLog
+    connected_at: datetime | None
+
+
+def new_states(results: Iterable[ConnectionLog], rows: dict[int, LockedRow]) -> dict[int, NewState]:
+    """Return the new state of each connection, as if its results were written one after the other.
+
+    A result that is older than what is recorded before it changes nothing.
+    """
+    states: dict[int, NewState] = {}
     for result in results:
-        known = newest.get(result.connection_id)
-        since = known.creation_date if known else rows[result.connection_id].last_check
+        before = states.get(result.connection_id)
+        since = before.newest.creation_date if before else rows[result.connection_id].last_check
         if since is None or result.creation_date >= since:
-            newest[result.connection_id] = result
-    return list(newest.values())
+            connected_at = before.connected_at if before else None
+            passed_at = result.creation_date if result.status else connected_at
+            states[result.connection_id] = NewState(result, passed_at)
+    return states
 
 
-def update_rows(queryset: QuerySet[Any], results: list[ConnectionLog]) -> None:
-    """Write what results say into their connections, with one version for all of them."""
-    if not results:
-        return
+def update_rows(queryset: QuerySet[Any], states: Iterable[NewState]) -> None:
+    """Write the new states of connections, with one version for all of them."""
     database = connections[queryset.db]
-    rows = [
-        (result.connection_id, result.status, moment_for(result, database), result.pk) for result in results
-    ]
+    rows = [row_of(state, database) for state in states]
+    if not rows:
+        return
     statement = UPDATE.format(table=queryset.model._meta.db_table, results=RESULTS[database.vendor])
     with database.cursor() as cursor:
         cursor.execute(statement, [next_version(queryset.db), *parameters(rows, database.vendor)])
 
 
-def moment_for(result: ConnectionLog, database: Any) -> Any:
-    """Return the moment of a result in the form that the database's driver takes."""
-    return database.ops.adapt_datetimefield_value(result.creation_date)
+def row_of(state: NewState, database: Any) -> tuple[Any, ...]:
+    """Return the values of a new state in the form that the database's driver takes."""
+    log, moment = state.newest, database.ops.adapt_datetimefield_value
+    return log.connection_id, log.status, moment(log.creation_date), log.pk, moment(state.connected_at)
 
 
 def parameters(rows: list[tuple[Any, ...]], vendor: str) -> list[Any]:

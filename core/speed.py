@@ -14,7 +14,6 @@ Some need a module of their own:
 """
 
 import gc
-import logging
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -82,8 +81,3 @@ def collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def log_without_origin() -> None:
-    """Do not determine the thread and the process of each log record: no line shows them. Gain: GAIN_LOGS."""
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -13,7 +13,6 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from core.redaction import LINE_FORMAT
-from core.speed import log_without_origin
 from itempath.environment import BASE_DIR, read_environment
 
 django_stubs_ext.monkeypatch()  # allows type arguments for Django's classes, such as ModelAdmin[App]
@@ -378,8 +377,6 @@ DEFAULT_EXCEPTION_REPORTER = "core.redaction.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "core.redaction.ReporterFilter"
 # The largest body of a form or an API call, in bytes. A larger one gets 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-
-log_without_origin()
 
 LOGGING = {
     "version": 1,

@@ -114,6 +114,8 @@ class BacklogSerializer(PlannedSerializer):
 
 
 class BugSerializer(RowSerializer):
+    """A defect."""
+
     id = serializers.IntegerField()
     assignee = user_id("assignee")
     organizationId = serializers.IntegerField(source="organization_id")
@@ -128,6 +130,8 @@ class BugSerializer(RowSerializer):
 
 
 class InitiativeSerializer(RowSerializer):
+    """A goal over several quarters."""
+
     id = serializers.IntegerField()
     title = serializers.CharField()
     description = serializers.CharField(allow_null=True)

@@ -95,6 +95,11 @@ class Arguments:
         self.known[lowered] = name
         return self.named.get(lowered, [])
 
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the text of the last argument called `name`, as the widget of a plain filter asks for it."""
+        pairs = self.take(name)
+        return pairs[-1].value if pairs else default
+
     def take_control(self, name: str) -> list[Argument]:
         """As `take`, for an argument that takes no operator: `page[gt]` is misspelt."""
         return [pair for pair in self.take(name) if not pair.operator]
@@ -137,20 +142,24 @@ class Arguments:
         kept = [(pair.spelling, pair.text) for pair in self.pairs if pair.name not in changes]
         return urlencode(kept + list(changes.items()))
 
-    def query_after(self, operator: str) -> str:
+    def query_after(self, name: str, operator: str) -> str:
         """Return the arguments as a query string that lacks only the last id of this page at its end.
 
-        It ends with `id=[lt]` or `id=[gt]`, as `operator` says. What led to this page is left out: `page`,
-        `offset`, and an `id` with the same operator.
+        It ends with `id=[lt]` or `id=[gt]`, as `name` and `operator` say. The same operator, which led to
+        this page, is left out. `page` and `offset` become 0: the client may send them in its body again.
         """
-        kept = [(pair.spelling, pair.text) for pair in self.pairs if not self.leads_to_page(pair, operator)]
-        return urlencode([*kept, ("id", operator)])
+        kept = [pair for pair in self.pairs if not is_condition(pair, name, operator)]
+        texts = [(pair.spelling, "0" if pair.name in STARTS else pair.text) for pair in kept]
+        return urlencode([*texts, (name, operator)])
 
-    @staticmethod
-    def leads_to_page(pair: Argument, operator: str) -> bool:
-        if pair.name in ("page", "offset"):
-            return True
-        return pair.name == "id" and pair.value.lower().startswith(operator)
+
+# The arguments that say where a page starts.
+STARTS = frozenset({"page", "offset"})
+
+
+def is_condition(pair: Argument, name: str, operator: str) -> bool:
+    """Return whether an argument sets the condition `operator` on the field `name`."""
+    return pair.name == name.lower() and pair.value.lower().startswith(operator)
 
 
 CONTROLS = frozenset({"page", "limit", "offset", "orderby", "countonly"})

@@ -235,18 +235,19 @@ class OperatorFilterBackend(DjangoFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filterset_class = self.get_filterset_class(view, queryset)
+        if filterset_class is None:
+            return queryset
         arguments: Arguments = view.arguments
         asked = [name for name in filterset_class.base_filters if arguments.take(name)]
         # A FilterSet copies its filters and builds a form: not for a call that filters nothing.
-        return (
-            self.narrow(filterset_class(arguments, queryset, request=request), arguments)
-            if asked
-            else queryset
-        )
+        if not asked:
+            return queryset
+        return self.narrow(filterset_class(arguments, queryset, request=request), arguments)
 
     def narrow(self, filterset: django_filters.FilterSet, arguments: Arguments) -> QuerySet[Any]:
-        for errors in filterset.form.errors.as_data().values():
-            arguments.refuse(errors[0].params["pair"], errors[0].message)
+        for name, errors in filterset.form.errors.as_data().items():
+            pair = (errors[0].params or {}).get("pair") or arguments.take(name)[-1]
+            arguments.refuse(pair, " ".join(errors[0].messages))
         conditions = [pair for name in filterset.filters for pair in arguments.take(name)]
         for pair in conditions[MAX_CONDITIONS:]:
             arguments.refuse(pair, f"Is one condition too many: a call takes at most {MAX_CONDITIONS}.")

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.urls import reverse
 from rest_framework.exceptions import NotAuthenticated, NotFound, UnsupportedMediaType, ValidationError
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -35,7 +36,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         logger.error("The database cannot serve: %s", exc)
         give_up_connection()
         exc = Unavailable()
-    exc = api_error_of(exc, names_of_fields(context.get("view"))) or exc
+    if context["request"].method not in SAFE_METHODS:
+        exc = api_error_of(exc, names_of_fields(context["view"])) or exc
     if isinstance(exc, RequestDataTooBig):
         exc = PayloadTooLarge()
     response = drf_exception_handler(exc, context)

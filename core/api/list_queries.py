@@ -52,7 +52,7 @@ class ListQuery:
     def query_of_next_page(self, arguments: Arguments) -> str:
         """Return the query string of the next page; by id, it lacks the last id of this page at its end."""
         if self.id_operator:
-            return arguments.query_after(self.id_operator)
+            return arguments.query_after(self.serializer_class.layout().names[0], self.id_operator)
         return arguments.query(**self.bounds.next)
 
     def link(self, last_id: str) -> str:

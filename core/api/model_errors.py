@@ -7,15 +7,17 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 from django.db.models import BaseConstraint, ProtectedError, RestrictedError
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.serializers import as_serializer_error
 from rest_framework.settings import api_settings
 
-from core.api.errors import MAX_FAULTS_SHOWN, Conflict, Unprocessable
+from core.api.errors import Conflict, Unprocessable
 from core.db.outages import sqlstate
 
+# Records that a message names.
+MAX_USERS_SHOWN = 20
 # Of PostgreSQL (SQLSTATE) and of SQLite: what each calls the kinds of constraints.
 POSTGRESQL_KINDS = {"23505": "unique", "23514": "check", "23503": "foreign key", "23502": "not null"}
 SQLITE_KINDS = {
@@ -43,12 +45,25 @@ def api_error_of(exc: Exception, names: Mapping[str, str]) -> APIException | Non
     `names` gives the API's names of fields by the model's.
     """
     if isinstance(exc, ModelValidationError):
-        return ValidationError(by_api_names(as_serializer_error(exc), names))
+        errors = by_api_names(as_serializer_error(exc), names)
+        return Conflict(sentence_of(errors)) if is_taken(exc) else ValidationError(errors)
     if isinstance(exc, ProtectedError):
         return Conflict(describe_users(exc.protected_objects))
     if isinstance(exc, RestrictedError):
         return Conflict(describe_users(exc.restricted_objects))
+    if isinstance(exc, DataError | OverflowError | UnicodeEncodeError):
+        return Unprocessable([], "A number or a text is too large, or has a character that cannot be stored.")
     return error_of_violation(violation_of(exc), names) if isinstance(exc, IntegrityError) else None
+
+
+def is_taken(exc: ModelValidationError) -> bool:
+    """Return whether a model refused nothing but values that another record has."""
+    faults = exc.error_dict.values() if hasattr(exc, "error_dict") else [exc.error_list]
+    return all(error.code in ("unique", "unique_together") for errors in faults for error in errors)
+
+
+def sentence_of(errors: Mapping[str, Any]) -> str:
+    return " ".join(str(text) for texts in errors.values() for text in texts)
 
 
 def by_api_names(errors: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -60,8 +75,8 @@ def by_api_names(errors: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
 def describe_users(users: Iterable[Any]) -> str:
     """Name the records that refer to one that cannot be deleted."""
     found = sorted(f"{each._meta.verbose_name} {each}" for each in users)
-    shown = ", ".join(found[:MAX_FAULTS_SHOWN])
-    more = len(found) - MAX_FAULTS_SHOWN
+    shown = ", ".join(found[:MAX_USERS_SHOWN])
+    more = len(found) - MAX_USERS_SHOWN
     return f"Still in use by: {shown}" + (f", and {more} more." if more > 0 else ".")
 
 

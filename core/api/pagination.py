@@ -103,7 +103,7 @@ class Page:
         self.ids += [str(row[0]) for row in taken]
         self.versions += [str(row[-1]) for row in taken]
         if taken:
-            self.parts.append(orjson.dumps(serializer_class.records(taken))[1:-1])
+            self.parts.append(orjson.dumps(serializer_class.records(taken), default=str)[1:-1])
 
     @property
     def tag(self) -> str:

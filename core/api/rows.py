@@ -6,6 +6,7 @@ written. To read, no model instance is built.
 """
 
 from collections.abc import Collection, Iterable
+from copy import copy
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -186,21 +187,47 @@ def take_rules_from_model(
 
     Raises `TypeError` if `writable` names a field that is not declared.
     """
-    declared: dict[str, SerializerField] = serializer_class._declared_fields
+    # A base that took its own rules has made its fields anew.
+    fields: dict[str, Any] = serializer_class._declared_fields
+    declared = {name: getattr(field, "as_declared", field) for name, field in fields.items()}
     if unknown := [name for name in writable if name not in declared]:
         raise TypeError(f"{serializer_class.__name__} declares no field {', '.join(unknown)}.")
     model_fields = {field.name: field for field in model._meta.concrete_fields}
     model_fields |= {field.attname: field for field in model._meta.concrete_fields}
     for name, field in declared.items():
         if name in writable or field._kwargs.get("write_only"):
-            declared[name] = writable_field(field, model_fields.get(field._kwargs.get("source") or name))
+            model_field = model_fields.get(field._kwargs.get("source") or name)
+            fields[name] = writable_field(field, model_field)
         else:
-            declared[name] = made_anew(field, {"read_only": True})
+            fields[name] = read_only_field(field)
 
 
 def writable_field(field: SerializerField, model_field: "Field[Any, Any] | None") -> SerializerField:
     """Return `field` with the rules of its model field; a field without one keeps its own."""
-    return field if model_field is None else made_anew(field, rules_of(model_field))
+    if model_field is None:
+        return field
+    rules = rules_of(model_field)
+    field_class = type(field)
+    if "choices" in rules and field_class is serializers.CharField:
+        field_class = serializers.ChoiceField
+        rules.pop("max_length", None)
+    else:
+        rules.pop("choices", None)  # of other kinds, `full_clean()` checks them
+    return made_anew(field, field_class, rules | field._kwargs)
+
+
+def read_only_field(field: SerializerField) -> SerializerField:
+    """Return `field` as one that a client cannot set."""
+    kwargs = {name: value for name, value in field._kwargs.items() if name != "required"}
+    return made_anew(field, type(field), kwargs | {"read_only": True})
+
+
+def made_anew(field: SerializerField, field_class: Any, kwargs: dict[str, Any]) -> SerializerField:
+    """Return a field of `field_class` in the position of `field`."""
+    made = field_class(*field._args, **kwargs)
+    made._creation_counter = field._creation_counter  # DRF sorts fields by it
+    made.as_declared = field
+    return made
 
 
 def rules_of(model_field: "Field[Any, Any]") -> dict[str, Any]:
@@ -208,22 +235,10 @@ def rules_of(model_field: "Field[Any, Any]") -> dict[str, Any]:
 
     Whether a value is taken already is left to the database: a query before the write could miss another's.
     """
-    kwargs = get_field_kwargs(model_field.name, model_field)
+    editable = copy(model_field)
+    editable.editable = True  # DRF reads no rules of a field that forms leave out
+    kwargs = get_field_kwargs(model_field.name, editable)
     for name in ("model_field", "label", "help_text", "style", "read_only"):
         kwargs.pop(name, None)
     validators = [each for each in kwargs.pop("validators", ()) if not hasattr(each, "queryset")]
     return kwargs | ({"validators": validators} if validators else {})
-
-
-def made_anew(field: SerializerField, rules: dict[str, Any]) -> SerializerField:
-    """Return a field of the same class, with `rules` where it was not declared otherwise.
-
-    A field whose rules have choices becomes a `ChoiceField`.
-    """
-    field_class: Any = type(field)
-    if "choices" in rules and not issubclass(field_class, serializers.ChoiceField):
-        field_class = serializers.ChoiceField
-        rules = {name: value for name, value in rules.items() if name != "max_length"}
-    made = field_class(*field._args, **rules | field._kwargs)
-    made._creation_counter = field._creation_counter  # the order of the fields is that of the declarations
-    return made

@@ -46,6 +46,7 @@ ERRORS = {
     "403": "The role does not allow it.",
     "404": "No such record.",
     "405": "The method is not offered here; `Allow` names those that are.",
+    "409": "Records that others stored do not allow it; the message names them.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
     "422": "A bad argument or field; every bad one is named.",
@@ -55,6 +56,10 @@ ERRORS = {
 }
 READING = ("400", "401", "403", "404", "422", "429", "500", "503")
 POSTING = ("400", "401", "403", "404", "413", "415", "422", "429", "500", "503")
+
+WRITING = (*POSTING[:4], "409", *POSTING[4:])
+VERBS = {"GET": "Show", "POST": "Create", "PATCH": "Change", "DELETE": "Delete"}
+DONE = {"201": "Created.", "204": "Deleted."}
 
 TEXT_RESPONSES = [200, 304, *map(int, ERRORS)]
 EVERY_CALL = [
@@ -147,11 +152,19 @@ class RegistrySchema(AutoSchema):
     @property
     def errors(self) -> dict[str, str]:
         """What each error status of the call means."""
+        if self.writes:
+            return {status: ERRORS[status] for status in WRITING}
         return {status: ERRORS[status] for status in (READING if self.method == "GET" else POSTING)}
 
     @property
     def reads(self) -> bool:
-        return isinstance(self.view, ResourceViewSet)
+        """Whether the call lists or shows a resource."""
+        return isinstance(self.view, ResourceViewSet) and self.method == "GET"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the call creates, changes or deletes a record."""
+        return isinstance(self.view, ResourceViewSet) and self.method != "GET"
 
     def _get_paginator(self) -> PageDescription | None:
         return PageDescription() if self.reads else None
@@ -160,7 +173,10 @@ class RegistrySchema(AutoSchema):
         if not isinstance(self.view, ResourceViewSet):
             return None
         names = self.view.queryset.model._meta
-        return f"List {names.verbose_name_plural}" if self._is_list_view() else f"Show a {names.verbose_name}"
+        if self.reads and self._is_list_view():
+            return f"List {names.verbose_name_plural}"
+        article = "an" if str(names.verbose_name)[0] in "aeiou" else "a"
+        return f"{VERBS.get(self.method, self.method)} {article} {names.verbose_name}"
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Name the one scheme of all bearers: a client sends each of them in the same header."""
@@ -170,8 +186,10 @@ class RegistrySchema(AutoSchema):
         return f"{serializer_name}List"
 
     def get_override_parameters(self) -> list[Any]:
-        read = [*EVERY_READ, *(LIST_ONLY if self._is_list_view() else [ID])]
-        return [*super().get_override_parameters(), *EVERY_CALL, *(read if self.reads else [])]
+        own = [*super().get_override_parameters(), *EVERY_CALL, *(EVERY_READ if self.reads else [])]
+        if self.reads and self._is_list_view():
+            return own + LIST_ONLY
+        return own + ([ID] if (self.reads or self.writes) and getattr(self.view, "detail", False) else [])
 
     def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Call integers what they are: generated clients take 32 bits otherwise, and ids go up to 2^53."""
@@ -186,7 +204,9 @@ class RegistrySchema(AutoSchema):
             }
         if self.reads and self._is_list_view():
             self.offer_count(bodies["200"])
-        bodies["200"]["description"] = "Done."
+        for status, body in bodies.items():
+            if status.startswith("2"):
+                body["description"] = DONE.get(status, "Done.")
         for status, meaning in self.errors.items():
             bodies.setdefault(status, self._get_response_for_code(self.error_serializer, status))
             bodies[status]["description"] = meaning

@@ -150,7 +150,7 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
 
     def answer_row(self, row: Row, status: int = 200) -> JSONAnswer:
         """Answer one record with its tag."""
-        body = orjson.dumps(self.serializer_class.records([row])[0])
+        body = orjson.dumps(self.serializer_class.records([row])[0], default=str)
         return JSONAnswer(body, tag_of_row(row), status)
 
     def answer_instance(self, instance: Any, status: int = 200) -> JSONAnswer:
@@ -198,7 +198,8 @@ class WritableResourceViewSet(ResourceViewSet):
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """200 with the changed record; fields that are not sent stay. Errors as `create`."""
         self.take_no_arguments()
-        serializer: Any = self.get_serializer(self.get_object(), data=request.data, partial=True)
+        instance = self.get_object_to_write()
+        serializer: Any = self.get_serializer(instance, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         self.perform_update(serializer)
         return self.answer_instance(serializer.instance)
@@ -207,8 +208,18 @@ class WritableResourceViewSet(ResourceViewSet):
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """204. Raises `Conflict` (409) at the edge, which names the records that still use this one."""
         self.take_no_arguments()
-        self.perform_destroy(self.get_object())
-        return HttpResponse(status=204)
+        self.perform_destroy(self.get_object_to_write())
+        answer = HttpResponse(status=204)
+        del answer["Content-Type"]
+        return answer
+
+    def get_object_to_write(self) -> Any:
+        """Return the instance that the path names as it is now, locked until the transaction ends.
+
+        Without the lock, a write that was read before another one would undo it: `save()` writes all fields.
+        """
+        pk = self.get_object().pk
+        return get_object_or_404(self.get_queryset().model._default_manager.select_for_update(), pk=pk)
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save()

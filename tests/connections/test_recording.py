@@ -70,6 +70,21 @@ def test_the_newest_of_a_batch_counts_in_whatever_order(db):
     assert ConnectionLog.objects.count() == 4
 
 
+def test_a_batch_says_what_its_results_say_one_by_one(db):
+    one, other, third = make(3)
+    batch = [
+        *(result(one, 1, 0), result(one, 0, 5)),  # it passed, then it failed
+        *(result(other, 0, 5), result(other, 1, 0)),  # the one that passed came late
+        *(result(third, 1, 2), result(third, 0, 5), result(third, 1, 4)),
+    ]
+    Connection.objects.record(batch)
+    for record, connected in ((one, 0), (other, None), (third, 2)):
+        record.refresh_from_db()
+        moment = None if connected is None else NOON + timedelta(minutes=connected)
+        assert (record.status, record.latest_connection) == (0, moment)
+        assert record.last_check == NOON + timedelta(minutes=5)
+
+
 def test_of_two_at_the_same_moment_the_later_written_counts(db):
     [connection] = make(1)
     Connection.objects.record([result(connection, 1)])

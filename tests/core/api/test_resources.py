@@ -1,17 +1,26 @@
 """What a resource gets from its declaration: DRF's verbs, roles by method, rules of writes, errors."""
 
 import json
+import os
+import subprocess
+import sys
 from functools import partial
+from threading import Event, Thread
 
 import django_filters
 import pytest
-from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, transaction
+from django.db import connection as database
 from django.db.models import Count, F, RestrictedError, Value
+from django.db.models.functions import Length
 from django.http import HttpResponse
+from django.test.utils import register_lookup
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import spectacular_settings
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
+from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 
@@ -19,11 +28,13 @@ from accounts.roles import Role
 from connections.api.filters import ConnectionFilter
 from connections.api.serializers import ConnectionSerializer, LatestLogSerializer
 from connections.models import App, Connection, Integration
-from core.api.filters import OperatorFilterSet
+from core.api.filters import IntegerFilter, OperatorFilterSet, TextFilter
+from core.api.routers import Router
 from core.api.rows import MomentField, RowSerializer
 from core.api.viewsets import ResourceViewSet, WritableResourceViewSet
 from core.checks import check_resource
 from logs.models import ConnectionLog
+from tests.conftest import ROOT
 from tests.core.api import make, refused
 
 FACTORY = APIRequestFactory()
@@ -47,6 +58,8 @@ def body(response):
 
 
 class AppSerializer(RowSerializer):
+    version_path = "name"  # changes with every change: there is no other field
+
     id = serializers.IntegerField()
     name = serializers.CharField()
 
@@ -164,6 +177,18 @@ class Method(OperatorFilterSet):
         return queryset.filter(name=self.request.user.username)
 
 
+class OwnText(TextFilter):
+    def filter(self, qs, value):
+        return qs.filter(name=self.parent.request.user.username)
+
+
+class Parented(OperatorFilterSet):
+    """A filter of its own class, which can see the request."""
+
+    serializer_class = ConnectionSerializer
+    name = OwnText("name")
+
+
 @pytest.mark.parametrize(
     ("members", "named"),
     [
@@ -172,6 +197,8 @@ class Method(OperatorFilterSet):
         ({"get_queryset": OwnByQueryset.get_queryset}, "Shared.get_queryset"),
         ({"filter_queryset": lambda self, queryset: queryset}, "Shared.filter_queryset"),
         ({"filter_backends": [type("Other", (), {})]}, "Other"),
+        ({"filterset_class": Parented}, "Parented.name"),
+        ({"queryset": None, "get_queryset": OwnByQueryset.get_queryset}, "Shared.get_queryset"),
     ],
 )
 def test_the_check_refuses_to_share_what_may_look_at_the_caller(members, named):
@@ -194,10 +221,37 @@ def test_the_check_refuses_a_record_whose_first_field_is_not_the_id():
     assert [fault.id for fault in check_resource(view)] == ["core.E002"]
 
 
-def test_the_resources_of_the_registry_pass():
-    assert [
-        fault for fault in run_checks() if fault.id.startswith("core.") and "tests" not in str(fault.obj)
-    ] == []
+def test_a_record_that_is_written_has_a_version():
+    """The primary key stays the same: clients would hear 304 after a change."""
+    serializer = type("NoVersion", (AppSerializer,), {"version_path": "pk"})
+    view = type("NoVersionView", (AppViewSet,), {"serializer_class": serializer})
+    assert [fault.id for fault in check_resource(view)] == ["core.E003"]
+
+
+def test_no_permission_asks_about_an_instance():
+    permission = type("Owner", (BasePermission,), {"has_object_permission": lambda *words: False})
+    view = type("OwnedView", (PlainActions,), {"permission_classes": [permission]})
+    assert [fault.id for fault in check_resource(view)] == ["core.E004"]
+
+
+CHECK = """
+import django
+django.setup()
+from connections.models import Connection
+from core.api.viewsets import ResourceViewSet
+def narrow(cls, **options):
+    cls.get_queryset = lambda self: Connection.objects.none()
+ResourceViewSet.__init_subclass__ = classmethod(narrow)
+from django.core.checks import run_checks
+print(*{fault.id for fault in run_checks()})
+"""
+
+
+def test_the_first_check_of_a_process_knows_the_resources_of_the_registry():
+    """It runs before any address was looked up."""
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "itempath.settings"}
+    found = subprocess.check_output([sys.executable, "-c", CHECK], cwd=ROOT, env=environment, text=True)
+    assert "core.E001" in found.split()
 
 
 # Roles
@@ -225,6 +279,17 @@ def test_an_action_says_whose_it_is(role, status, db, request):
     user = request.getfixturevalue(role)
     answer = call(PlainActions, user, "post", data={}, actions={"post": "test"}, pk="1")
     assert answer.status_code == status
+
+
+class ForManagers(PlainActions):
+    required_roles = {"get": Role.MANAGER}
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_role_for_get_holds_for_head_too(method, operator, manager):
+    actions = {"get": "list", "head": "list"}
+    assert call(ForManagers, operator, method, actions=actions).status_code == 403
+    assert call(ForManagers, manager, method, actions=actions).status_code == 200
 
 
 # Writes
@@ -256,6 +321,74 @@ def test_a_plain_mixin_answers_the_row_too(manager):
     assert body(answer) == {"id": App.objects.get().pk, "name": "WMS"}
 
 
+def test_a_record_is_gone_without_a_body(manager):
+    App.objects.create(pk=1, name="WMS")
+    answer = call(AppViewSet, manager, "delete", actions=WRITES, pk="1")
+    assert (answer.content, "Content-Type" in answer) == (b"", False)
+
+
+class TypedViewSet(WritableResourceViewSet):
+    queryset = Connection.objects.all()
+
+
+@pytest.mark.skipif(database.vendor == "sqlite", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_change_waits_for_another_and_keeps_what_it_wrote(manager):
+    """Two changes of one record at once, and the result of a check between them: nothing is undone."""
+    [record] = make("one")
+    read, go_on = Event(), Event()
+
+    class Waiting(TypedViewSet):
+        serializer_class = TypedSerializer
+
+        def perform_update(self, serializer):
+            if serializer.validated_data.get("timeout"):
+                read.set()
+                go_on.wait(10)
+            super().perform_update(serializer)
+
+    def change(**fields):
+        try:
+            return call(Waiting, manager, "patch", data=fields, actions=WRITES, pk=str(record.pk)).status_code
+        finally:
+            connections.close_all()
+
+    first = Thread(target=change, kwargs={"timeout": 7})
+    second = Thread(target=change, kwargs={"url": "https://erp.example.com"})
+    check = Thread(target=lambda: (Connection.objects.record([passed(record)]), connections.close_all()))
+    first.start()
+    assert read.wait(10)
+    second.start(), check.start()
+    go_on.set()
+    for each in (first, second, check):
+        each.join(20)
+    now = Connection.objects.get()
+    assert (now.timeout, now.url, now.status) == (7, "https://erp.example.com", 1)
+    assert now.latest_log_id is not None
+
+
+def passed(record):
+    return ConnectionLog(connection=record, status=1, description="Connection test complete")
+
+
+def test_the_description_of_a_resource_that_is_written(monkeypatch):
+    monkeypatch.setattr(spectacular_settings, "POSTPROCESSING_HOOKS", [])  # they look for other resources
+    router = Router()
+    router.register("apps", AppViewSet)
+    paths = SchemaGenerator(patterns=router.urls).get_schema(request=None, public=True)["paths"]
+    calls = {method: call for path in paths.values() for method, call in path.items()}
+    assert calls["post"]["responses"]["201"]["description"] == "Created."
+    assert calls["delete"]["responses"]["204"]["description"] == "Deleted."
+    assert [call["summary"] for call in calls.values()] == [
+        "Show an app",
+        "Create an app",
+        "Change an app",
+        "Delete an app",
+    ]
+    for method in ("post", "patch", "delete"):
+        assert {"403", "404", "409", "422", "503"} <= set(calls[method]["responses"])
+
+
 def test_what_is_read_only_is_not_written(manager):
     answer = call(AppViewSet, manager, "post", data={"name": "WMS", "id": 77}, actions=WRITES)
     assert body(answer)["id"] == App.objects.get().pk != 77
@@ -282,6 +415,8 @@ class SecretField(serializers.CharField):
 
 class TypedSerializer(RowSerializer):
     """Fields of each kind of rule: choices, bounds, null, a default, and one that is only written."""
+
+    version_path = "version"
 
     id = serializers.IntegerField()
     appId = serializers.IntegerField(source="app_id")
@@ -333,6 +468,8 @@ def test_choices_come_from_the_model():
             managed = False
 
     class ColourSerializer(RowSerializer):
+        version_path = "name"
+
         id = serializers.IntegerField()
         name = serializers.CharField()
 
@@ -343,6 +480,47 @@ def test_choices_come_from_the_model():
     for value, valid in {"red": True, "blue": False}.items():
         assert ColourSerializer(data={"name": value}).is_valid() is valid
     type("ColourFilter", (OperatorFilterSet,), {"serializer_class": ColourSerializer})  # has a filter for it
+
+
+class WiderSerializer(TypedSerializer):
+    creationDate = MomentField(source="creation_date")
+
+    class Meta:
+        model = Connection
+        writable = (*TypedSerializer.Meta.writable, "creationDate")
+
+
+def test_a_subclass_may_write_more():
+    """A field that forms leave out has its rules all the same."""
+    field = WiderSerializer().fields["creationDate"]
+    assert (field.read_only, field.required) == (False, False)
+    assert WiderSerializer().fields["url"].max_length == 2000
+    assert TypedSerializer().fields["creationDate"].read_only
+
+
+def test_choices_of_numbers_leave_the_filter_one_of_numbers():
+    class Level(models.Model):
+        level = models.IntegerField(choices=[(1, "One")])
+
+        class Meta:
+            app_label = "tests_resources"
+            managed = False
+
+        def __str__(self):
+            return str(self.level)
+
+    class LevelSerializer(RowSerializer):
+        version_path = "level"
+
+        id = serializers.IntegerField()
+        level = serializers.IntegerField()
+
+        class Meta:
+            model = Level
+            writable = ("level",)
+
+    filterset = type("LevelFilter", (OperatorFilterSet,), {"serializer_class": LevelSerializer})
+    assert isinstance(filterset.base_filters["level"], IntegerFilter)
 
 
 def test_a_writable_field_that_is_not_declared_is_refused():
@@ -429,6 +607,32 @@ def test_a_page_starts_from_the_views_own_queryset(reader):
     assert call(view, reader, pk="2").status_code == 404
 
 
+class PlainFilters(OperatorFilterSet):
+    """Filters of django-filter's own beside ours."""
+
+    serializer_class = ConnectionSerializer
+    longerThan = django_filters.NumberFilter(method="longer")
+
+    def longer(self, queryset, name, value):
+        return queryset.filter(name__length__gt=value)
+
+
+def test_a_plain_filter_works_beside_the_others(reader):
+    make("one", "three")
+    with register_lookup(models.CharField, Length):
+        view = type("Plain", (PlainActions,), {"filterset_class": PlainFilters})
+        assert [row["id"] for row in body(call(view, reader, path="/?longerThan=3&status=0"))] == [2]
+    assert refused(call(view, reader, path="/?longerThan=x")) == {"longerThan": "Enter a number."}
+
+
+def test_a_resource_without_filters(reader):
+    make("one")
+    view = type("Bare", (PlainActions,), {"filterset_class": None})
+    answer = call(view, reader, path="/?status=1")
+    assert [row["id"] for row in body(answer)] == [1]
+    assert answer["X-Ignored-Parameters"] == "status"
+
+
 # Errors at the edge
 
 
@@ -461,6 +665,25 @@ def test_what_a_model_refuses_is_422_by_the_names_of_the_api(manager):
     assert body(response)["msg"] == "Not so."
 
 
+def test_a_value_that_is_taken_is_409(manager):
+    taken = ValidationError({"name": ValidationError("Another app has this name.", code="unique")})
+    response = answer_to(lambda: taken, manager)
+    assert refused(response, 409) == {}
+    assert body(response)["msg"] == "Another app has this name."
+    both = ValidationError({**taken.error_dict, "url": [ValidationError("Is bad.")]})
+    assert set(refused(answer_to(lambda: both, manager))) == {"name", "url"}
+
+
+@pytest.mark.parametrize("sent", [{"appId": 2**70}, {"url": "\ud800"}, {"type": "x\udfff"}])
+def test_what_no_database_takes_is_refused(sent, manager):
+    view = type("Typed", (TypedViewSet,), {"serializer_class": TypedSerializer})
+    text = json.dumps({"type": "REST", **sent})
+    request = FACTORY.post("/", text, content_type="application/json")
+    force_authenticate(request, manager)
+    response = view.as_view({"post": "create"})(request)
+    assert response.status_code == 422
+
+
 def test_what_is_in_use_is_409_with_names(manager):
     make("one")
     Connection.objects.update(app=App.objects.create(pk=1, name="WMS"))
@@ -468,9 +691,9 @@ def test_what_is_in_use_is_409_with_names(manager):
     assert refused(response, 409) == {}
     assert body(response)["msg"] == "Still in use by: connection one."
     assert App.objects.exists()
-    many = [Connection(pk=number, name=f"c{number:02}") for number in range(12)]
+    many = [Connection(pk=number, name=f"c{number:02}") for number in range(22)]
     assert body(answer_to(lambda: RestrictedError("no", set(many)), manager))["msg"].endswith(
-        "c09, and 2 more."
+        "c19, and 2 more."
     )
 
 
@@ -558,9 +781,38 @@ def test_a_list_may_begin_with_the_newest(log, reader):
 
 def test_the_link_names_the_next_page_by_id(log, reader):
     answer = call(LogViewSet, reader, path="/?limit=4&status=[or]0;1&page=0")
-    assert answer["Link"] == ('<http://testserver/?limit=4&status=%5Bor%5D0%3B1&id=%5Blt%5D7>; rel="next"')
+    assert answer["Link"] == (
+        '<http://testserver/?limit=4&status=%5Bor%5D0%3B1&page=0&id=%5Blt%5D7>; rel="next"'
+    )
     answer = call(LogViewSet, reader, path="/?limit=4&id=%5Blt%5D7")
     assert answer["Link"] == '<http://testserver/?limit=4&id=%5Blt%5D3>; rel="next"'
+
+
+def test_a_body_that_is_sent_again_moves_no_page(log, reader):
+    """A client may follow the link with the same body; the query wins over it."""
+    sent = {"limit": 2, "page": 1}
+    request = FACTORY.generic("GET", "/", json.dumps(sent), content_type="application/json")
+    force_authenticate(request, reader)
+    answer = LogViewSet.as_view({"get": "list"})(request)
+    assert [row["id"] for row in body(answer)] == [8, 7]
+    link = answer["Link"].removeprefix("<").partition(">")[0]
+    request = FACTORY.generic("GET", link, json.dumps(sent), content_type="application/json")
+    force_authenticate(request, reader)
+    assert [row["id"] for row in body(LogViewSet.as_view({"get": "list"})(request))] == [6, 5]
+
+
+class NumberedSerializer(RowSerializer):
+    number = serializers.IntegerField(source="id")
+
+
+class NumberedFilter(OperatorFilterSet):
+    serializer_class = NumberedSerializer
+
+
+def test_the_link_calls_the_id_as_the_resource_does(log, reader):
+    members = {"serializer_class": NumberedSerializer, "filterset_class": NumberedFilter}
+    answer = call(type("Numbered", (LogViewSet,), members), reader, path="/?limit=4")
+    assert answer["Link"] == '<http://testserver/?limit=4&number=%5Blt%5D7>; rel="next"'
 
 
 def test_any_other_order_pages_by_page(log, reader):
