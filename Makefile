@@ -19,7 +19,7 @@ lint: setup .venv/development
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# The registry against its peers, in some ten minutes: needs PostgreSQL's programs and wrk.
+# The registry against its peers, in seven to ten minutes: needs PostgreSQL's programs and wrk.
 bench: .venv/runtime .venv-bench/peers
 	@$(BIN)/python bench/speed.py $(ARGS)
 

@@ -29,9 +29,11 @@ def required_role(method: str, view: "APIView") -> Role:
 
     A method that the view does not offer needs Reader: it is answered 405, whoever calls.
     """
-    declared = {name.upper(): role for name, role in getattr(view, "required_roles", {}).items()}
-    asked = "GET" if method == "HEAD" and "HEAD" not in declared else method  # both answer the same
-    if asked in declared:
-        return Role(declared[asked])
-    is_offered = hasattr(view, method.lower())
-    return Role.MANAGER if is_offered and method not in SAFE_METHODS else Role.READER
+    if declared := getattr(view, "required_roles", None):
+        roles = {name.upper(): role for name, role in declared.items()}
+        asked = "GET" if method == "HEAD" and "HEAD" not in roles else method  # both answer the same
+        if asked in roles:
+            return Role(roles[asked])
+    if method in SAFE_METHODS or not hasattr(view, method.lower()):
+        return Role.READER
+    return Role.MANAGER

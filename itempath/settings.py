@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "core.page_middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "core.speed.CompressionMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "core.page_middleware.BadAddressMiddleware",
     "accounts.session_middleware.Sessions",
     "django.middleware.common.CommonMiddleware",

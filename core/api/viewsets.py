@@ -139,23 +139,27 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # as above
         self.take_no_arguments()
         row = self.find_row(read_id(kwargs["pk"]))
-        return self.not_modified(tag_of_row(row)) or self.answer_row(row)
+        tag = tag_of_row(row)
+        return self.not_modified(tag) or self.answer_row(row, tag)
 
     def find_row(self, pk: int) -> Row:
         """Return a row of the queryset. Raises `NotFound`."""
-        statement = row_statement(self.serializer_class.select, self.get_queryset(), pk)
+        # The class's own queryset is not copied: this only narrows it, and never evaluates it.
+        found = self.queryset if self.same_for_everyone else self.get_queryset()
+        statement = row_statement(self.serializer_class.select, found, pk)
         for batch in statement.batches():
             return batch[0]
         raise NotFound
 
-    def answer_row(self, row: Row, status: int = 200) -> JSONAnswer:
-        """Answer one record with its tag."""
+    def answer_row(self, row: Row, tag: str, status: int = 200) -> JSONAnswer:
+        """Answer one record, whose tag is known."""
         body = orjson.dumps(self.serializer_class.records([row])[0], default=str)
-        return JSONAnswer(body, tag_of_row(row), status)
+        return JSONAnswer(body, tag, status)
 
     def answer_instance(self, instance: Any, status: int = 200) -> JSONAnswer:
         """Answer a saved instance as a GET of it would: its row is read anew."""
-        return self.answer_row(self.find_row(instance.pk), status)
+        row = self.find_row(instance.pk)
+        return self.answer_row(row, tag_of_row(row), status)
 
     def take_no_arguments(self) -> None:
         """Name the arguments of a call that takes none, or refuse them if the client asked for that."""
