@@ -7,23 +7,18 @@ from typing import Any
 from django.db import connection
 from django.db.models import Field, ForeignKey, Model, QuerySet
 
-# The internal types of fields whose values the database's driver takes as they are: `get_db_prep_save`
-# returns them unchanged. The values of all other fields are converted by it, as Django does.
+# The kinds of fields whose values go to the database's driver as they are: a value has the type that the
+# field's `to_python()` returns, and `get_db_prep_save()` leaves it unchanged. The values of every other kind are
+# converted by that method, as Django does.
 PLAIN = frozenset(
     (
-        *(
-            "AutoField",
-            "BigAutoField",
-            "SmallAutoField",
-            "BigIntegerField",
-            "IntegerField",
-            "SmallIntegerField",
-        ),
+        *("AutoField", "BigAutoField", "SmallAutoField"),
+        *("BigIntegerField", "IntegerField", "SmallIntegerField"),
         *("PositiveBigIntegerField", "PositiveIntegerField", "PositiveSmallIntegerField"),
-        *("BooleanField", "CharField", "DecimalField", "FloatField", "SlugField", "TextField"),
+        *("BooleanField", "CharField", "FloatField", "SlugField", "TextField"),
     )
 )
-PLAIN_ON_POSTGRESQL = PLAIN | {"DateField", "DateTimeField", "DurationField", "TimeField", "UUIDField"}
+PLAIN_ON_POSTGRESQL = PLAIN | {"DateTimeField", "UUIDField"}
 PLAIN_KINDS = {"postgresql": PLAIN_ON_POSTGRESQL, "sqlite": PLAIN}
 
 

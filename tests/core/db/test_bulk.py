@@ -173,14 +173,22 @@ def test_a_value_is_converted_as_django_does(field_class, value):
             assert convert(field, value) is value
 
 
-def test_the_plain_kinds_are_those_that_django_leaves_unchanged():
+def test_django_leaves_the_values_of_plain_kinds_unchanged():
     unchanged: dict[str, bool] = {}
     for field_class, value in CASES:
         with model_with(field_class) as model:
             field = value_field(model)
             same = is_unchanged(value, field.get_db_prep_save(value, connection))
             unchanged[kind_of(field)] = unchanged.get(kind_of(field), True) and same
-    assert {kind for kind, same in unchanged.items() if same} == PLAIN_KINDS[connection.vendor]
+    assert PLAIN_KINDS[connection.vendor] <= {kind for kind, same in unchanged.items() if same}
+
+
+def test_a_number_is_converted_by_its_field():
+    """A decimal may come as a text or a float; the field makes a decimal of it, with its own digits."""
+    field = models.DecimalField(max_digits=5, decimal_places=2)
+    for value in ("1.50", Decimal("1.50"), 1.5):
+        assert convert(field, value) == field.get_db_prep_save(value, connection)
+    assert "DecimalField" not in PLAIN_KINDS[connection.vendor]
 
 
 @EVERY_VALUE
