@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.models import Field, ForeignKey, Model, QuerySet
 
 # The kinds of fields whose values go to the database's driver as they are: a value has the type that the
-# field's `to_python()` returns, and `get_db_prep_save()` leaves it unchanged. The values of every other kind are
-# converted by that method, as Django does.
+# field's `to_python()` returns, and `get_db_prep_save()` leaves it unchanged. The values of every other kind
+# are converted by that method, as Django does.
 PLAIN = frozenset(
     (
         *("AutoField", "BigAutoField", "SmallAutoField"),
