@@ -20,7 +20,6 @@ CALLER_METHODS = {
 }
 SHARED_BACKENDS = (OperatorFilterBackend, OrderingBackend)
 SHARED_FILTERS = tuple(filter_class for _, filter_class in KINDS)
-SAFE_ACTIONS = ("list", "retrieve")
 
 
 @register()

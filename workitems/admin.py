@@ -111,24 +111,15 @@ class WorkItemAdmin(RegistryAdmin[WorkItem]):
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
 
 
+# The fields that items and backlogs share.
+PLANNED_FIELDS = ("title", "organization", "description", "status_id", "points", "assignee", "archived")
+
+
 @admin.register(Item)
 class ItemAdmin(WorkItemAdmin):
     autocomplete_fields = ("organization", "assignee", "created_by")
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "title",
-                    "organization",
-                    "description",
-                    "status_id",
-                    "points",
-                    "assignee",
-                    "archived",
-                )
-            },
-        ),
+        (None, {"fields": PLANNED_FIELDS}),
         (
             "Plan",
             {
@@ -173,20 +164,7 @@ class BugAdmin(WorkItemAdmin):
 class BacklogAdmin(WorkItemAdmin):
     autocomplete_fields = ("organization", "assignee", "created_by")
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "title",
-                    "organization",
-                    "description",
-                    "status_id",
-                    "points",
-                    "assignee",
-                    "archived",
-                )
-            },
-        ),
+        (None, {"fields": PLANNED_FIELDS}),
         ("Plan", {"fields": ("planned_on", "forecasted_release", "actual_release")}),
         ("Known", {"fields": ("created_by",)}),
     )

@@ -31,15 +31,7 @@ class OrderingBackend(BaseFilterBackend):
             "`field`, `field:asc`, `field:desc` or `-field`, several split by commas, such as `-id`; "
             f"nulls come last. Fields: {names}."
         )
-        return [
-            {
-                "name": "orderby",
-                "in": "query",
-                "required": False,
-                "description": text,
-                "schema": {"type": "string"},
-            }
-        ]
+        return [query_parameter("orderby", text, {"type": "string"})]
 
     def terms(self, arguments: Arguments, columns: dict[str, Column]) -> dict[Column, bool]:
         """Return the columns to sort by, and whether each descends. The first mention of a column counts."""
@@ -56,6 +48,11 @@ class OrderingBackend(BaseFilterBackend):
             if len(terms) > MAX_FIELDS:
                 arguments.refuse(pair, f"Takes at most {MAX_FIELDS} fields.")
         return terms
+
+
+def query_parameter(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an optional argument of a list as OpenAPI describes it."""
+    return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
 
 
 def sortable_columns(view: Any) -> dict[str, Column]:

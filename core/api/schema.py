@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 
 from core.api.filters import OperatorFilter
+from core.api.ordering import query_parameter
 from core.api.viewsets import ResourceViewSet
 
 HEADER: Literal["header"] = "header"
@@ -119,26 +120,11 @@ class PageDescription:
             "offset": ("Rows to leave out, in place of `page`.", {"minimum": 0}),
         }
         described = [
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "description": text,
-                "schema": {"type": "integer", **bounds},
-            }
+            query_parameter(name, text, {"type": "integer", **bounds})
             for name, (text, bounds) in integers.items()
         ]
         text = 'Answer `{"count": n}` instead of rows.'
-        return [
-            *described,
-            {
-                "name": "countOnly",
-                "in": "query",
-                "required": False,
-                "description": text,
-                "schema": {"type": "boolean"},
-            },
-        ]
+        return [*described, query_parameter("countOnly", text, {"type": "boolean"})]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return schema  # a bare array

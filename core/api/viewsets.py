@@ -144,9 +144,7 @@ class ResourceViewSet(ReadOnlyModelViewSet[Any]):
 
     def find_row(self, pk: int) -> Row:
         """Return a row of the queryset. Raises `NotFound`."""
-        # The class's own queryset is not copied: this only narrows it, and never evaluates it.
-        found = self.queryset if self.same_for_everyone else self.get_queryset()
-        statement = row_statement(self.serializer_class.select, found, pk)
+        statement = row_statement(self.serializer_class.select, self.get_queryset(), pk)
         for batch in statement.batches():
             return batch[0]
         raise NotFound
