@@ -24,7 +24,7 @@ from rest_framework.test import APIClient  # noqa: E402
 
 from accounts.models import ApiKey, User  # noqa: E402
 from accounts.roles import Role  # noqa: E402
-from connections.api.serializers import ConnectionSerializer  # noqa: E402
+from connections.api.serializers import ConnectionSerializer  # noqa: E402  # needs the path that is set above
 
 FIELDS = [column.name for column in ConnectionSerializer.scalars()]
 FILTERS = [

@@ -5,7 +5,6 @@ from django.db import IntegrityError, connection, transaction
 
 from connections.models import App, Connection
 from connections.secrets.holder import SECRETS
-from logs.models import ConnectionLog
 
 TABLE = Connection._meta.db_table
 
@@ -52,24 +51,3 @@ def test_any_other_is_taken(assignment, stored):
 def test_an_app_has_a_name(db):
     with pytest.raises(IntegrityError, match="app_has_a_name"):
         App.objects.bulk_create([App(name="")])
-
-
-@pytest.mark.parametrize("status", [-1, 2])
-def test_a_log_entry_passed_or_failed(status, stored):
-    with pytest.raises(IntegrityError, match="log_status_is_0_or_1"):
-        ConnectionLog.objects.bulk_create([ConnectionLog(connection=stored, status=status)])
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_latest_log_entry_stays_as_long_as_its_connection():
-    stored = Connection.objects.create(name="one", type="REST")
-    older, latest = Connection.objects.record(
-        [ConnectionLog(connection=stored, status=1), ConnectionLog(connection=stored, status=0)]
-    )
-    older.delete()
-    with pytest.raises(IntegrityError):
-        ConnectionLog.objects.filter(pk=latest.pk).delete()
-    assert ConnectionLog.objects.get() == latest
-    stored.refresh_from_db()
-    stored.delete()
-    assert not ConnectionLog.objects.exists()
